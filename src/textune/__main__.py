@@ -1,0 +1,5 @@
+"""``python -m textune`` is the command ``textune``."""
+
+from textune.cli.main import run
+
+run()

@@ -1,0 +1,148 @@
+"""Approach: a way to solve a task, with ``fit``; Predictor: what comes out, with ``predict``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textune.core.errors import ImpossibleError
+from textune.core.registry import Plugin, Registry
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
+from textune.tasks.base import TaskSpec
+
+if TYPE_CHECKING:
+    from textune.methods.base import Method
+    from textune.models.load import Pool
+
+Family = Literal["baseline", "small model", "prompted", "tuned"]
+Notes = dict[str, str | int | float | None]
+
+
+@dataclass
+class Context:
+    """What a worker lends to the approaches that run in it."""
+
+    work: Path | None = None
+    """Folder for checkpoints of the fit in progress; None: keep none."""
+    report: Callable[[int, int, float], None] = lambda done, total, loss: None
+    """Told about progress: (steps done, all steps, loss)."""
+    checkpoint_seconds: float = 30.0
+    """Least time between two checkpoints."""
+    _pool: list[Any] = field(default_factory=list)
+
+    @property
+    def pool(self) -> Pool:
+        """The one base model of this worker; torch is imported when it is first asked for."""
+        if not self._pool:
+            from textune.models.load import Pool
+
+            self._pool.append(Pool())
+        pool: Pool = self._pool[0]
+        return pool
+
+    def pool_drop(self) -> None:
+        """Forget the base model, after a failure that may have left it in any state."""
+        for pool in self._pool:
+            pool.drop()
+
+
+class Predictor(ABC):
+    """A fitted approach."""
+
+    notes: Notes
+    """What ``auto`` became, losses, chosen settings."""
+    total_params: int | None = None
+    trainable_params: int | None = None
+
+    @abstractmethod
+    def predict(self, examples: Sequence[Example]) -> Predictions:
+        """Answers and scores in the order of the examples."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything that ``Approach.load`` needs into an existing folder; no pickle."""
+
+    def close(self) -> None:
+        """Give back what was borrowed from the worker; no prediction is possible afterwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approach(Plugin, ABC):
+    """A way to solve a task."""
+
+    family: ClassVar[Family]
+    """What readers of a table compare with what."""
+    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair"})
+    """Kinds of task that it can solve."""
+    reads_prompt: ClassVar[bool] = False
+    """Whether instruction, definitions and answer words can change its result."""
+
+    @abstractmethod
+    def fit(
+        self,
+        task: TaskSpec,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        *,
+        seed: int,
+        context: Context,
+    ) -> Predictor:
+        """Learn from the training part; ``valid`` (may be empty) only chooses among checkpoints.
+
+        Raises:
+            TextuneError: the parts do not go together, or the data are too few.
+        """
+
+    @abstractmethod
+    def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
+        """A predictor from what its ``save`` wrote.
+
+        Raises:
+            StoreError: the folder is damaged; names the file.
+        """
+
+    def resolved(self) -> Approach:
+        """The same with every ``auto`` that depends on this machine replaced."""
+        return self
+
+    def check(self, task: TaskSpec) -> None:
+        """Refuse what cannot work, before anything is loaded.
+
+        Raises:
+            ImpossibleError: says what does not go together.
+        """
+        if task.kind.name not in self.kinds:
+            raise ImpossibleError(
+                f"{self.name} cannot do tasks of kind {task.kind.name} ({task.name})",
+                hint=f"it does {', '.join(sorted(self.kinds))}",
+            )
+
+    def label(self) -> str:
+        """Its name in tables when the study gives none."""
+        return self.name
+
+    def min_train(self, task: TaskSpec) -> int:
+        """Fewest training examples that it can work with."""
+        return len(task.labels)
+
+    @property
+    def base(self) -> str | None:
+        """Name of the model that it stands on, where there is one."""
+        return None
+
+    @property
+    def tuning(self) -> Method | None:
+        """The tuning method, where there is one."""
+        return None
+
+    @property
+    def identity(self) -> str:
+        """What else decides its result: the weights of its model."""
+        return ""
+
+
+REGISTRY = Registry("textune.approaches", Approach, noun="approach")

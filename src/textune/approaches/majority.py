@@ -1,0 +1,59 @@
+"""The most frequent label, whatever the input: the floor of every table."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.core.artifacts import read_json, write_json
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
+from textune.tasks.base import TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Majority(Approach):
+    """The most frequent label of the training part, whatever the input."""
+
+    family: ClassVar[Family] = "baseline"
+
+    def fit(
+        self,
+        task: TaskSpec,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        *,
+        seed: int,
+        context: Context,
+    ) -> Predictor:
+        """Count labels; the first in the task's order wins a tie."""
+        counts = Counter(str(e.answer) for e in train)
+        shares = [counts[label] / len(train) for label in task.labels]
+        return MajorityPredictor(list(task.labels), shares)
+
+    def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
+        """From ``majority.json``."""
+        content = read_json(folder / "majority.json")
+        return MajorityPredictor(list(task.labels), [float(content[label]) for label in task.labels])
+
+
+class MajorityPredictor(Predictor):
+    """Holds the share of each label."""
+
+    def __init__(self, labels: list[str], shares: list[float]) -> None:
+        self.labels = labels
+        self.shares = shares
+        self.notes: Notes = {}
+
+    def predict(self, examples: Sequence[Example]) -> Predictions:
+        """The same answer for all, with the training shares as scores."""
+        answer = self.labels[int(np.argmax(self.shares))]
+        return Predictions([answer] * len(examples), np.tile(self.shares, (len(examples), 1)))
+
+    def save(self, folder: Path) -> None:
+        """``majority.json``: label -> share."""
+        write_json(folder / "majority.json", dict(zip(self.labels, self.shares, strict=True)))

@@ -1,0 +1,102 @@
+"""Sentence embeddings of a frozen encoder, and a logistic regression on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
+from textune.models.catalog import find_model
+from textune.models.linear import LinearClassifier, fit_linear
+from textune.tasks.base import TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest(Approach):
+    """A frozen sentence encoder and logistic regression on its embeddings.
+
+    A pair (u, v) is described by [u, v, |u - v|, u * v].
+    """
+
+    family: ClassVar[Family] = "small model"
+
+    model: str = "all-minilm-l6-v2"
+    """Sentence encoder: a library name, a Hub id or a folder."""
+    strength: float = 10.0
+    """Inverse of the L2 penalty."""
+
+    def fit(
+        self,
+        task: TaskSpec,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        *,
+        seed: int,
+        context: Context,
+    ) -> Predictor:
+        """Embed the training part, fit the weights."""
+        predictor = NearestPredictor(self.model, task)
+        features = predictor.features(train)
+        answers = [str(e.answer) for e in train]
+        linear = fit_linear(features, answers, list(task.labels), strength=self.strength)
+        return predictor.with_linear(linear)
+
+    def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
+        """The encoder comes from the catalog, the weights from the folder."""
+        linear = LinearClassifier.load(folder / "linear.safetensors")
+        return NearestPredictor(self.model, task).with_linear(linear)
+
+    @property
+    def base(self) -> str:
+        """The encoder."""
+        return self.model
+
+    @property
+    def identity(self) -> str:
+        """The encoder's weights."""
+        return find_model(self.model, form="encoder").identity
+
+
+class NearestPredictor(Predictor):
+    """An encoder and a linear classifier."""
+
+    linear: LinearClassifier
+
+    def __init__(self, model: str, task: TaskSpec) -> None:
+        from textune.models.load import load_encoder
+
+        self.loaded = load_encoder(find_model(model, form="encoder"))
+        self.task = task
+        self.notes: Notes = {}
+
+    def with_linear(self, linear: LinearClassifier) -> "NearestPredictor":
+        """The same with fitted weights."""
+        self.linear = linear
+        self.trainable_params = linear.weights.size + linear.bias.size
+        self.total_params = self.loaded.num_params + self.trainable_params
+        return self
+
+    def features(self, examples: Sequence[Example]) -> np.ndarray:
+        """Features (N, D) of single texts, (N, 4 D) of pairs."""
+        from textune.models.encode import embed
+
+        sides = [
+            embed(self.loaded, [e.texts[side] for e in examples])
+            for side in range(self.task.kind.num_texts)
+        ]
+        if len(sides) == 1:
+            return sides[0]
+        left, right = sides
+        return np.concatenate([left, right, np.abs(left - right), left * right], axis=1)
+
+    def predict(self, examples: Sequence[Example]) -> Predictions:
+        """Features, then softmax scores."""
+        return self.linear.predict(self.features(examples), list(self.task.labels))
+
+    def save(self, folder: Path) -> None:
+        """The weights; the encoder is in the catalog."""
+        self.linear.save(folder / "linear.safetensors")

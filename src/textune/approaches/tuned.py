@@ -1,0 +1,200 @@
+"""A language model adapted to the task by a tuning method; labels are scored as in ``prompted``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.core.config import PluginOf
+from textune.core.seeds import derive
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
+from textune.methods import base as methods
+from textune.methods.base import Method
+from textune.methods.lora import LoRA
+from textune.models.catalog import find_model
+from textune.models.device import best_precision
+from textune.prompts.template import REVISION as PROMPT_REVISION
+from textune.tasks.base import TaskSpec
+from textune.training.settings import TrainingSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from textune.engine.scorer import LabelScorer
+    from textune.models.load import Loaded, Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned(Approach):
+    """A language model adapted to the task by a tuning method."""
+
+    family: ClassVar[Family] = "tuned"
+    reads_prompt: ClassVar[bool] = True
+
+    method: Annotated[Method, PluginOf(methods.REGISTRY)] = field(default_factory=LoRA)
+    """How the weights are adapted."""
+    model: str = "smollm2-135m-instruct"
+    """Causal language model: a library name, a Hub id or a folder."""
+    training: TrainingSpec = field(default_factory=TrainingSpec)
+    """The training loop."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Number format of the weights; ``auto`` is what this machine multiplies fastest."""
+
+    def fit(
+        self,
+        task: TaskSpec,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        *,
+        seed: int,
+        context: Context,
+    ) -> Predictor:
+        """Adapt, train on the training part, keep the best epoch by ``valid`` where there is one."""
+        import torch
+
+        from textune.training.loop import Trainee, Watch
+        from textune.training.loop import train as train_loop
+
+        loaded = self._borrow(context)
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(seed, "adapter"))
+            adapted = self.method.apply(loaded.model, [])
+        predictor = self._predictor(task, loaded, adapted, context)
+        scorer, lr = predictor.scorer, self._lr()
+        trainee = Trainee(
+            adapted, self._loss(adapted, scorer), _validation(scorer, valid) if valid else None
+        )
+        watch = Watch(context.report, context.work, context.checkpoint_seconds)
+        try:
+            progress = train_loop(
+                trainee, scorer.items(train), self.training, lr=lr, seed=seed, watch=watch
+            )
+        except BaseException:
+            predictor.close()
+            raise
+        scorer.engine.forget_prefixes()
+        predictor.notes |= {
+            "lr": lr,
+            "steps": progress.step,
+            "train_loss_first_epoch": progress.losses[0],
+            "train_loss_last_epoch": progress.losses[-1],
+            "best_epoch": progress.best_epoch + 1 if valid else None,
+            "inputs_cut": scorer.prompter.num_cut(train),
+        }
+        return predictor
+
+    def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
+        """The base from the catalog, what training changed from ``adapter``."""
+        loaded = self._borrow(context)
+        adapted = self.method.load(loaded.model, folder / "adapter")
+        return self._predictor(task, loaded, adapted.eval(), context)
+
+    def resolved(self) -> Tuned:
+        """With the number format of this machine and the method's learning rate."""
+        precision = best_precision() if self.precision == "auto" else self.precision
+        return replace(
+            self, precision=precision, training=replace(self.training, lr=self._lr())
+        )
+
+    def label(self) -> str:
+        """The method's name."""
+        return self.method.name
+
+    @property
+    def base(self) -> str:
+        """The language model."""
+        return self.model
+
+    @property
+    def tuning(self) -> Method:
+        """The method."""
+        return self.method
+
+    @property
+    def identity(self) -> str:
+        """The model's weights and the wording of prompts."""
+        return f"{find_model(self.model).identity} prompt {PROMPT_REVISION}"
+
+    def _lr(self) -> float:
+        return self.method.lr if self.training.lr == "auto" else self.training.lr
+
+    def _borrow(self, context: Context) -> Loaded:
+        precision = best_precision() if self.precision == "auto" else self.precision
+        return context.pool.borrow(find_model(self.model), precision, self.method.quantisation)
+
+    def _predictor(
+        self, task: TaskSpec, loaded: Loaded, adapted: nn.Module, context: Context
+    ) -> TunedPredictor:
+        from textune.engine.causal import CausalEngine
+        from textune.engine.scorer import make_scorer
+        from textune.prompts.tokens import make_prompter
+
+        has_virtual = self.method.virtual_tokens(adapted) is not None
+        engine = CausalEngine(
+            loaded.model,
+            virtual=(lambda: self.method.virtual_tokens(adapted)) if has_virtual else None,  # type: ignore[arg-type, return-value]  # not None, as asked above
+        )
+        prompter = make_prompter(task, [], loaded.tokenizer, context=loaded.context)
+        return TunedPredictor(self.method, adapted, make_scorer(engine, prompter), context.pool)
+
+    def _loss(self, adapted: nn.Module, scorer: LabelScorer) -> Any:
+        """Packed rows where the method can, the plain padded path elsewhere."""
+        from textune.engine import plain
+
+        if self.method.packable:
+            return scorer.engine.answer_loss
+        return lambda items: plain.answer_loss(adapted, items)
+
+
+def _validation(scorer: LabelScorer, valid: Sequence[Example]) -> Any:
+    """The task's main metric on the validation part, after forgetting what older weights cached."""
+    from textune.evaluation.metrics import score
+
+    task, gold = scorer.prompter.task, [str(e.answer) for e in valid]
+
+    def evaluate() -> float:
+        scorer.engine.forget_prefixes()
+        scores = score(scorer.predict(valid), gold, list(task.labels), positive=task.positive)
+        return scores[task.kind.primary_metric] or 0.0
+
+    return evaluate
+
+
+class TunedPredictor(Predictor):
+    """An adapted model and its scorer."""
+
+    def __init__(
+        self, method: Method, adapted: nn.Module, scorer: LabelScorer, pool: Pool
+    ) -> None:
+        from textune.models.load import count_params
+
+        self.method = method
+        self.adapted = adapted
+        self.scorer = scorer
+        self.pool = pool
+        self.notes: Notes = {}
+        parameters = list(adapted.parameters())
+        self.total_params = sum(count_params(p) for p in parameters)
+        self.trainable_params = sum(count_params(p) for p in parameters if p.requires_grad)
+
+    def predict(self, examples: Sequence[Example]) -> Predictions:
+        """Label likelihoods under the adapted model, normalised over labels."""
+        return self.scorer.predict(examples)
+
+    def save(self, folder: Path) -> None:
+        """``adapter``: a PEFT folder (or a model folder), with tokenizer and chat template."""
+        adapter = folder / "adapter"
+        self.method.save(self.adapted, adapter)
+        self.scorer.prompter.tokenizer.save_pretrained(adapter)
+
+    def close(self) -> None:
+        """Take the adapter out of the base and prove that the base is what it was."""
+        if self.method.changes_base:
+            self.pool.drop()
+        else:
+            self.method.release(self.adapted)
+            self.pool.give_back()

@@ -1,0 +1,73 @@
+"""Bundle: a fitted approach in a folder with its task, ready to be used; no pickle, no code.
+
+    bundle.json      task, approach, versions, and what the model is asked
+    adapter/ ...     what the approach itself wrote
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from textune import __version__
+from textune.approaches.base import REGISTRY, Approach, Context, Predictor
+from textune.core import files
+from textune.core.config import PluginOf, parse, plain
+from textune.core.errors import ConfigError, StoreError
+from textune.tasks.base import TaskSpec
+
+FORMAT = 1
+NAME = "bundle.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a bundle folder holds, in memory."""
+
+    task: TaskSpec
+    approach: Approach
+    predictor: Predictor
+
+
+def save_bundle(folder: Path, task: TaskSpec, approach: Approach, predictor: Predictor) -> None:
+    """Write a bundle by rename.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "textune": __version__,
+        "task": plain(task),
+        "approach": plain(approach),
+        "notes": predictor.notes,
+    }
+    with files.replacing(folder) as temporary:
+        temporary.mkdir()
+        predictor.save(temporary)
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        (temporary / NAME).write_text(text, encoding="utf-8")
+
+
+def load_bundle(folder: Path, *, context: Context) -> Bundle:
+    """Read a bundle.
+
+    Raises:
+        StoreError: this is no bundle, it is damaged, or of another format; names the file.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise StoreError(
+            f"{folder} is no bundle: it has no {NAME}", hint="make one with: textune fit"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise StoreError(f"{path} has format {content['format']}, this textune reads {FORMAT}")
+        task = parse(TaskSpec, content["task"], where=str(path))
+        approach = PluginOf(REGISTRY).build(content["approach"], where=str(path))
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        reason = error.message if isinstance(error, ConfigError) else str(error)
+        hint = "fit it again, or take it from a copy"
+        raise StoreError(f"damaged bundle {path}: {reason}", hint=hint) from None
+    predictor = approach.load(task, folder, context=context)
+    return Bundle(task, approach, predictor)

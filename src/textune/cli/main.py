@@ -1,0 +1,182 @@
+"""The command ``textune``; each command lives in a module that is imported when it is called."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textune.core.errors import TextuneError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Find the best way of adapting a language model to a text task, with evidence and costs.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run, e.g. runs/demo.")]
+StudyPath = Annotated[Path, typer.Argument(help="Study file (YAML).")]
+
+
+def run() -> None:
+    """Run a command; a user's mistake is one message and exit 2, never a traceback."""
+    try:
+        app()
+    except TextuneError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; the same command goes on where this one stopped\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="tasks, models, methods or approaches; everything without it.")
+    ] = "all",
+    json: Json = False,
+) -> None:
+    """What textune knows: tasks, models, tuning methods, approaches."""
+    from textune.cli import listing
+
+    listing.show(what, as_json=json)
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="A task's name or file, or a labelled data file.")],
+    text: Annotated[str, typer.Option(help="Column of the text; two as a,b for a pair.")] = "auto",
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "auto",
+    id: Annotated[str | None, typer.Option(help="Column of a unique id.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of what belongs together.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Also count the tokens of this model's prompts.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look at data before spending anything: balance, duplicates, leaks, lengths, what can be seen."""
+    from textune.cli import checking
+
+    columns = checking.ColumnNames(text, label, id, group)
+    checking.show(source, columns, model=model, as_json=json)
+
+
+@app.command()
+def plan(study: StudyPath, json: Json = False) -> None:
+    """Every cell of a study, what is impossible and why, expected time and price."""
+    from textune.cli import planning
+
+    planning.show(study, as_json=json)
+
+
+@app.command()
+def study(
+    study: StudyPath,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run; runs/<name of the study> without it.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    retry_failed: Annotated[bool, typer.Option(help="Do failed cells again.")] = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Least time between two training checkpoints.")
+    ] = 30.0,
+    json: Json = False,
+) -> None:
+    """Run what is not done yet; stop and go on at will."""
+    from textune.cli import studying
+    from textune.study.run import Options
+
+    options = Options(
+        workers=workers, retry_failed=retry_failed, checkpoint_seconds=checkpoint_seconds
+    )
+    sys.exit(studying.run(study, run, options, as_json=json))
+
+
+@app.command()
+def report(
+    run: RunFolder,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Most memory the choice may need, e.g. 2GiB or 800MB.")
+    ] = None,
+    max_price: Annotated[
+        float | None, typer.Option(min=0, help="Most it may cost to fit and predict the test.")
+    ] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(min=0, help="Most seconds for one prediction (p95).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Page, Markdown, CSV, LaTeX and figures of a run; the recommendation and its reasons."""
+    from textune.cli import reporting
+
+    limits = reporting.limits_of(max_memory, max_price, max_latency)
+    reporting.run(run, limits, as_json=json)
+
+
+@app.command()
+def fit(
+    source: Annotated[
+        str, typer.Argument(help="Folder of a run (its recommended approach), or a task.")
+    ],
+    approach: Annotated[
+        str | None,
+        typer.Option(help="Label in the run, or an approach in YAML: 'tuned: {method: ia3}'."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; <run>/winner or <task>-bundle.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+    json: Json = False,
+) -> None:
+    """Fit one approach on all the data of a task and keep it as a bundle, ready to use."""
+    from textune.cli import fitting
+
+    fitting.run(source, approach, out, seed=seed, as_json=json)
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet file to label.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output (.csv or .jsonl); <file>.labelled.csv without it.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text given here; twice for a pair.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Column of the text in the file; two as a,b for a pair.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="Column of a unique id in the file.")] = None,
+    json: Json = False,
+) -> None:
+    """Label a file (resumable) or one text with a bundle."""
+    from textune.cli import predicting
+
+    request = predicting.Request(bundle, file, out, tuple(text or ()), columns, id)
+    predicting.run(request, as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """JSON schema of a study file, for editors."""
+    from textune.cli import listing
+
+    listing.show_schema()
+
+
+@app.command()
+def version() -> None:
+    """Version of textune."""
+    from textune import __version__
+
+    sys.stdout.write(f"{__version__}\n")

@@ -1,0 +1,133 @@
+"""Progress on stderr: a live display on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from textune.results.record import Record
+from textune.study.plan import Cell
+from textune.study.worker import Step
+
+PLAIN_SECONDS = 15.0
+"""Least time between two plain lines about the steps of one cell."""
+
+
+class StudyProgress:
+    """Tells a person how a study goes; a ``Watcher`` of ``study.run``."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.console = Console(stderr=True, highlight=False)
+        self.live = self.console.is_terminal
+        self.total = self.done = 0
+        self.spoke: dict[str, float] = {}
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            disable=not self.live,
+        )
+        self.overall = self.bars.add_task("cells", total=None, note="")
+        self.of_cell = {}  # type: ignore[var-annotated]  # rich's task ids
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bars.stop()
+
+    def begin(self, cells: int, done: int) -> None:
+        """A study of so many cells, so many of them done already."""
+        self.total, self.done = cells, done
+        self.bars.update(self.overall, total=cells, completed=done)
+        text = f"{cells} cells" + (f", {done} of them done before" if done else "")
+        self.console.print(text)
+
+    def started(self, cell: Cell) -> None:
+        """A worker took up a cell."""
+        self.spoke[cell.fingerprint] = time.monotonic()
+        if self.live:
+            name = describe(cell)
+            self.of_cell[cell.fingerprint] = self.bars.add_task(name, total=None, note="")
+
+    def stepped(self, cell: Cell, step: Step) -> None:
+        """A training step of a cell was done."""
+        note = f"loss {step.loss:.3f}"
+        if self.live:
+            bar = self.of_cell[cell.fingerprint]
+            self.bars.update(bar, total=step.total, completed=step.done, note=note)
+        elif time.monotonic() - self.spoke[cell.fingerprint] > PLAIN_SECONDS:
+            self.spoke[cell.fingerprint] = time.monotonic()
+            self.console.print(f"  {describe(cell)}: step {step.done}/{step.total}, {note}")
+
+    def ended(self, cell: Cell, record: Record) -> None:
+        """A cell has its record."""
+        self.done += 1
+        self.bars.update(self.overall, completed=self.done)
+        if self.live:
+            self.bars.remove_task(self.of_cell.pop(cell.fingerprint))
+        self.console.print(
+            f"[{self.done}/{self.total}] {describe(cell)}: {self._result(record)}", markup=False
+        )
+
+    def _result(self, record: Record) -> str:
+        if record.failure is not None:
+            return f"FAILED, {record.failure.kind}: {record.failure.message}"
+        value = record.scores.get(self.metric)
+        shown = "undefined" if value is None else f"{100 * value:.1f}"
+        seconds = record.cost.fit_seconds + record.cost.predict_seconds if record.cost else 0.0
+        return f"{self.metric} {shown}, {seconds:.1f} s"
+
+
+class CountProgress:
+    """Counts examples on stderr: one moving line on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.live = sys.stderr.isatty()
+        self.spoke = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        """So many are done."""
+        if self.live:
+            sys.stderr.write(f"\r{self.what}: {done:,}")
+            sys.stderr.flush()
+        elif time.monotonic() - self.spoke > PLAIN_SECONDS:
+            self.spoke = time.monotonic()
+            sys.stderr.write(f"{self.what}: {done:,}\n")
+
+    def finish(self) -> None:
+        """Leave the moving line."""
+        if self.live:
+            sys.stderr.write("\n")
+
+
+class FitProgress:
+    """Training steps of a single fit, as ``CountProgress`` shows counts."""
+
+    def __init__(self) -> None:
+        self.count = CountProgress("step")
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        """So many of all steps are done."""
+        self.count.what = f"training, loss {loss:.3f}, step of {total:,}"
+        self.count(done)
+
+
+def describe(cell: Cell) -> str:
+    """A cell in a few words."""
+    key = cell.key
+    return f"{key.approach}, fold {key.fold + 1}, seed {key.seed}, {key.size} examples"

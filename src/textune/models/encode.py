@@ -1,0 +1,42 @@
+"""Texts to unit vectors with a sentence encoder."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from textune.cost.meter import count_work
+from textune.models.load import Loaded
+
+
+@torch.inference_mode()
+def embed(loaded: Loaded, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+    """Mean-pooled, length-normalised embeddings (N, D), as the model's own recipe says.
+
+    Texts beyond the model's context are cut at their end.
+    """
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors_ND = np.zeros((len(texts), loaded.model.config.hidden_size), dtype=np.float32)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = loaded.tokenizer(
+            [texts[i] for i in chosen],
+            padding=True,
+            truncation=True,
+            max_length=loaded.context,
+            return_tensors="pt",
+        ).to(loaded.model.device)
+        hidden_BLD = loaded.model(**batch).last_hidden_state
+        mask_BL1 = batch["attention_mask"].unsqueeze(-1)
+        mean_BD = (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1)
+        unit_BD = torch.nn.functional.normalize(mean_BD, dim=-1)
+        vectors_ND[chosen] = unit_BD.float().cpu().numpy()
+        tokens = int(batch["attention_mask"].sum())
+        count_work(tokens=tokens, flops=2.0 * _dense_params(loaded) * tokens)
+    return vectors_ND
+
+
+def _dense_params(loaded: Loaded) -> int:
+    """Parameters that multiply every token (the embedding table only looks up)."""
+    table = loaded.model.get_input_embeddings().weight.numel()
+    return loaded.num_params - table

@@ -1,0 +1,35 @@
+"""Which training examples a prompt shows."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from textune.core.errors import DataError
+from textune.core.seeds import generator
+from textune.data.examples import Example
+
+
+def balanced(train: Sequence[Example], labels: Sequence[str], shots: int, seed: int) -> list[Example]:
+    """``shots`` examples of the training part, labels as even as the number allows, shuffled.
+
+    Which labels get one more is drawn too, so that no label is preferred over seeds.
+
+    Raises:
+        DataError: the training part has too few examples of a label.
+    """
+    draw = generator(seed, "demonstrations")
+    by_label: dict[str, list[Example]] = defaultdict(list)
+    for example in train:
+        by_label[str(example.answer)].append(example)
+    order = [labels[i] for i in draw.permutation(len(labels))]
+    chosen: list[Example] = []
+    for place, label in enumerate(order):
+        wanted = shots // len(labels) + (place < shots % len(labels))
+        have = by_label[label]
+        if len(have) < wanted:
+            raise DataError(
+                f"{shots} demonstrations need {wanted} training examples of {label!r}, there are "
+                f"{len(have)}",
+                hint="ask for fewer shots, or give more training examples",
+            )
+        chosen += [have[i] for i in draw.choice(len(have), size=wanted, replace=False)]
+    return [chosen[i] for i in draw.permutation(len(chosen))]

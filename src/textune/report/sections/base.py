@@ -1,0 +1,81 @@
+"""Section: one part of a report; the folder is the registry."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textune.core.registry import Plugin, Registry
+from textune.report import digits
+from textune.report.blocks import Block, Column, Row, Value
+from textune.report.compare import Comparison, Entry
+from textune.report.look import Mark, Palette
+from textune.report.recommend import Recommendation
+
+MANY_EXAMPLES = 10_000
+"""From here on a second digit of a score in percent carries information."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Everything that a section may show."""
+
+    comparison: Comparison
+    recommendation: Recommendation
+    palette: Palette
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point of a score in percent."""
+        return 2 if len(self.comparison.loaded.tested) >= MANY_EXAMPLES else 1
+
+    @property
+    def metric(self) -> str:
+        """The main metric's name for people."""
+        return digits.metric_title(self.comparison.metric)
+
+    def score_column(self, title: str, help: str = "") -> Column:
+        """A column of shares of one, shown in percent."""
+        return Column(title, "score", self.decimals, help)
+
+    def cut(self, shown: int) -> str:
+        """A sentence that says so when only the best ones are shown, else nothing."""
+        entries = len(self.comparison.entries)
+        return f" The best {shown} of {entries} are shown." if shown < entries else ""
+
+    def row(self, entry: Entry, *cells: Value) -> Row:
+        """A row about an entry: marked where it is tied with the best, with its colour."""
+        return Row(
+            cells,
+            marked=entry.label in self.comparison.tied,
+            colour=self.palette.colour(entry.contender.approach),
+        )
+
+    def mark(self, entry: Entry, *, filled: bool, x: float | None = None) -> Mark:
+        """An entry in a chart."""
+        examples, cells = entry.over_examples, entry.over_cells
+        return Mark(
+            label=entry.label,
+            approach=entry.contender.approach,
+            score=entry.score * 100,
+            low=(entry.score if examples.low is None else examples.low) * 100,
+            high=(entry.score if examples.high is None else examples.high) * 100,
+            filled=filled,
+            x=x,
+            fold_low=None if cells.low is None else cells.low * 100,
+            fold_high=None if cells.high is None else cells.high * 100,
+        )
+
+
+class Section(Plugin, ABC):
+    """One part of a report."""
+
+    title: ClassVar[str]
+    order: ClassVar[int]
+    """Sections stand in rising order."""
+
+    @abstractmethod
+    def blocks(self, context: Context) -> list[Block]:
+        """What the section shows; nothing at all when it has nothing to say."""
+
+
+REGISTRY = Registry("textune.report.sections", Section, noun="report section")

@@ -1,0 +1,138 @@
+"""RunSpec: a study with everything resolved, as it stands in ``study.yaml`` of a run folder."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textune.core import files
+from textune.core.config import dump_yaml, parse, plain, read_yaml
+from textune.core.errors import StoreError
+from textune.core.registry import Spec
+from textune.data.examples import Example, Examples
+from textune.results.record import CellKey
+from textune.tasks.base import TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolSpec(Spec):
+    """How examples are divided and what is repeated."""
+
+    split: str = "auto"
+    """``fixed`` (the task's own test file), ``kfold``, or ``auto``: fixed where there is one."""
+    folds: int = 5
+    """Number of folds for kfold."""
+    grouped: bool | str = "auto"
+    """Keep examples of one group in one fold; ``auto``: where the task names a group column."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of training (not of the folds: all approaches share the same folds)."""
+    sizes: tuple[int | str, ...] = ("all",)
+    """Numbers of training examples; ``all`` is everything that a fold has."""
+    test_size: int | str = "all"
+    """Test examples used of a fixed test part; a number takes that many, stratified."""
+    valid_fraction: float = 0.0
+    """Share of a training part that is held out to choose the best checkpoint."""
+    split_seed: int = 0
+    """Seed of folds, of samples of a size and of the validation part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproachInfo(Spec):
+    """An approach as the study resolved it."""
+
+    spec: dict[str, object]
+    """``{name: {option: value}}`` with every option written out."""
+    family: str
+    """``baseline``, ``small model``, ``prompted`` or ``tuned``."""
+    model: str | None = None
+    """Base model, where there is one."""
+    method: str | None = None
+    """Tuning method, where there is one."""
+    served_by: str = ""
+    """How the fitted approach can be served, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell(Spec):
+    """A cell of the study and the fingerprint that names its folder."""
+
+    fingerprint: str
+    cell: CellKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec(Spec):
+    """A study with everything resolved."""
+
+    textune: str
+    name: str
+    task: TaskSpec
+    protocol: ProtocolSpec
+    """With ``auto`` and ``all`` replaced by what they became."""
+    approaches: dict[str, ApproachInfo]
+    """Label -> approach, in the order of the study file."""
+    data_hash: dict[str, str]
+    num_examples: dict[str, int]
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: str = ""
+    cells: tuple[PlannedCell, ...] = ()
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """Fingerprints of all cells of the study, in plan order."""
+        return [c.fingerprint for c in self.cells]
+
+
+def save_run(root: Path, run: RunSpec, tested: Examples) -> None:
+    """Write ``study.yaml`` and the examples that are ever tested on (for reports).
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files.write_text(root / "study.yaml", dump_yaml(plain(run)))
+    table = pa.table(
+        {
+            "id": [e.id for e in tested],
+            "texts": [list(e.texts) for e in tested],
+            "gold": [e.answer for e in tested],
+            "group": pa.array([e.group for e in tested], pa.string()),
+        }
+    )
+    with files.replacing(root / "examples.parquet") as temporary:
+        pq.write_table(table, temporary)
+
+
+def load_run(root: Path) -> RunSpec:
+    """The resolved study of a run folder.
+
+    Raises:
+        StoreError: this is no run folder.
+        ConfigError: ``study.yaml`` is damaged.
+    """
+    path = root / "study.yaml"
+    if not path.is_file():
+        raise StoreError(f"{root} is no run folder: it has no study.yaml", hint="run a study first")
+    return parse(RunSpec, json.loads(json.dumps(read_yaml(path), default=str)), where=str(path))
+
+
+def load_tested(root: Path) -> Examples:
+    """The examples that the run tests on, with texts and gold answers.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = root / "examples.parquet"
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        hint = "run the study again: finished cells are kept"
+        raise StoreError(f"damaged {path}: {error}", hint=hint) from None
+    return Examples(
+        tuple(Example(r["id"], tuple(r["texts"]), r["gold"], r["group"]) for r in rows),
+        source=str(path),
+    )

@@ -1,0 +1,222 @@
+"""StudySpec -> cells: which examples each trains and tests on, and the fingerprint that names it.
+
+Everything a user can get wrong is found here, before anything expensive starts.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from textune import __version__
+from textune.approaches.base import Approach
+from textune.core.config import fingerprint, plain
+from textune.core.errors import DataError, TextuneError
+from textune.data import folds as divide
+from textune.data.examples import Examples
+from textune.data.folds import Fold, Indices
+from textune.results.record import CellKey
+from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec
+from textune.study.machine import hardware, versions
+from textune.study.spec import StudySpec
+from textune.tasks.base import TaskSpec
+from textune.tasks.dataset import Dataset, load_dataset
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of work."""
+
+    key: CellKey
+    fingerprint: str
+    approach: Approach
+    train: Indices
+    valid: Indices
+    test: Indices
+
+    @property
+    def group(self) -> str:
+        """Cells of one group share a worker and its base model."""
+        method = self.approach.tuning
+        return f"{self.approach.base} {method.quantisation if method else 'none'}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of a study, and everything they need."""
+
+    study: StudySpec
+    protocol: ProtocolSpec
+    """With ``auto`` and ``all`` replaced by what they became."""
+    examples: Examples
+    """Training file, then test file."""
+    cells: tuple[Cell, ...]
+    impossible: dict[str, TextuneError]
+    """Label of an approach -> why none of its cells can be run."""
+    data_hash: dict[str, str]
+
+    @cached_property
+    def tested(self) -> Examples:
+        """Every example that some cell tests on, in file order."""
+        used = sorted({i for cell in self.cells for i in cell.test})
+        return self.examples.take(used)
+
+    def run_spec(self) -> RunSpec:
+        """The resolved study for the run folder."""
+        return RunSpec(
+            textune=__version__,
+            name=self.study.name,
+            task=self.study.task,
+            protocol=self.protocol,
+            approaches={k: _info(a) for k, a in self.study.approaches.items()},
+            data_hash=self.data_hash,
+            num_examples={"all": len(self.examples), "tested": len(self.tested)},
+            versions=versions(),
+            hardware=hardware(),
+            cells=tuple(PlannedCell(fingerprint=c.fingerprint, cell=c.key) for c in self.cells),
+        )
+
+
+def make_plan(study: StudySpec) -> Plan:
+    """Plan a study.
+
+    Raises:
+        TextuneError: the data or the protocol make no cells at all.
+    """
+    dataset = load_dataset(study.task)
+    protocol = _resolved(study, dataset)
+    examples = Examples(dataset.train.rows + (dataset.test.rows if dataset.test else ()))
+    parts = _parts(study.task, dataset, examples, protocol)
+    impossible = _impossible(study, min(len(part.train) for part, _ in parts))
+    task_part = {"answers": list(study.task.labels), "kind": study.task.kind.name}
+    prompt_part = {**task_part, "task": plain(replace(study.task, data=replace(study.task.data, train="", test=None)))}
+    cells = []
+    hashes = _Hashes(examples)
+    for label, approach in study.approaches.items():
+        if label in impossible:
+            continue
+        described = prompt_part if approach.reads_prompt else task_part
+        identity = approach.identity
+        for part, (size, fold) in parts:
+            train, valid = _validation(examples, part.train, protocol)
+            data = [hashes.of(train), hashes.of(valid), hashes.of(part.test)]
+            for seed in protocol.seeds:
+                key = CellKey(
+                    task=study.task.name, approach=label, size=size, fold=fold, seed=seed
+                )
+                name = fingerprint(approach, identity, described, data, seed)
+                cells.append(Cell(key, name, approach, train, valid, part.test))
+    data_hash = {"train": dataset.train.content_hash}
+    if dataset.test:
+        data_hash["test"] = dataset.test.content_hash
+    return Plan(study, protocol, examples, tuple(cells), impossible, data_hash)
+
+
+class _Hashes:
+    """Content hashes of parts, each computed once."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
+        self.known: dict[Indices, str] = {}
+
+    def of(self, indices: Indices) -> str:
+        if indices not in self.known:
+            self.known[indices] = self.examples.take(indices).content_hash
+        return self.known[indices]
+
+
+def _resolved(study: StudySpec, dataset: Dataset) -> ProtocolSpec:
+    protocol = study.protocol
+    split = protocol.split
+    if split == "auto":
+        split = "kfold" if dataset.test is None else "fixed"
+    if split == "fixed" and dataset.test is None:
+        raise DataError(
+            f"task {study.task.name} has no test file for a fixed split",
+            hint="name one under data.test, or use protocol: {split: kfold}",
+        )
+    grouped = protocol.grouped
+    if grouped == "auto":
+        grouped = any(e.group is not None for e in dataset.train)
+    return replace(protocol, split=split, grouped=grouped, folds=protocol.folds if split == "kfold" else 1)
+
+
+def _parts(
+    task: TaskSpec, dataset: Dataset, examples: Examples, protocol: ProtocolSpec
+) -> list[tuple[Fold, tuple[int, int]]]:
+    """Every (fold at a training size) with its (size, fold number)."""
+    if protocol.split == "kfold":
+        whole = divide.stratified_folds(
+            examples, protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)
+        )
+    else:
+        assert dataset.test is not None
+        fixed = divide.fixed_fold(dataset.train, dataset.test)
+        whole = [replace(fixed, test=_test_part(examples, fixed.test, protocol))]
+    largest = max(len(fold.train) for fold in whole)
+    parts = []
+    for size in protocol.sizes:
+        for number, fold in enumerate(whole):
+            if size == "all":
+                parts.append((fold, (largest, number)))
+                continue
+            assert isinstance(size, int)
+            train = divide.sample(fold.train, examples.answers, size, protocol.split_seed)
+            parts.append((replace(fold, train=train), (size, number)))
+    _check_labels(task, examples, [fold for fold, _ in parts])
+    return parts
+
+
+def _test_part(examples: Examples, test: Indices, protocol: ProtocolSpec) -> Indices:
+    if protocol.test_size == "all":
+        return test
+    assert isinstance(protocol.test_size, int)
+    return divide.sample(test, examples.answers, protocol.test_size, protocol.split_seed)
+
+
+def _check_labels(task: TaskSpec, examples: Examples, folds: list[Fold]) -> None:
+    for fold in folds:
+        have = {examples.rows[i].answer for i in fold.train}
+        if missing := [label for label in task.labels if label not in have]:
+            raise DataError(
+                f"task {task.name}: a training part has no example of {missing[0]!r}",
+                hint="remove the label from the task, or give examples of it",
+            )
+
+
+def _validation(
+    examples: Examples, train: Indices, protocol: ProtocolSpec
+) -> tuple[Indices, Indices]:
+    if not protocol.valid_fraction:
+        return train, ()
+    groups = [e.group for e in examples] if protocol.grouped else None
+    return divide.hold_out(
+        train, examples.answers, protocol.valid_fraction, protocol.split_seed, groups
+    )
+
+
+def _impossible(study: StudySpec, smallest: int) -> dict[str, TextuneError]:
+    found: dict[str, TextuneError] = {}
+    for label, approach in study.approaches.items():
+        try:
+            approach.check(study.task)
+            needed = approach.min_train(study.task)
+            if needed > smallest:
+                raise DataError(
+                    f"{label} needs {needed} training examples, the smallest part has {smallest}",
+                    hint="a larger size, fewer folds or fewer demonstrations",
+                )
+        except TextuneError as error:
+            found[label] = error
+    return found
+
+
+def _info(approach: Approach) -> ApproachInfo:
+    spec = plain(approach)
+    assert isinstance(spec, dict)
+    method = approach.tuning
+    return ApproachInfo(
+        spec=dict(spec),
+        family=approach.family,
+        model=approach.base,
+        method=method.name if method else None,
+        served_by=method.served_by if method else "",
+    )

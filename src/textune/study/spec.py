@@ -1,0 +1,103 @@
+"""StudySpec: what a study file says, as it says it."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from textune.approaches.base import REGISTRY, Approach
+from textune.core.config import Json, PluginOf, parse, read_yaml
+from textune.core.errors import ConfigError, did_you_mean
+from textune.core.registry import Spec
+from textune.results.run import ProtocolSpec
+from textune.tasks.base import TaskSpec, load_task
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile(Spec):
+    """The keys of a study file."""
+
+    name: str
+    """Name of the study; its results go to ``runs/<name>``."""
+    task: str | dict[str, Any]
+    """A library name, the path of a task file beside this one, or a task written out."""
+    protocol: ProtocolSpec = field(default_factory=ProtocolSpec)
+    """How examples are divided and what is repeated."""
+    approaches: list[Any]
+    """``tfidf``, ``{tuned: {method: lora}}``; a key ``label`` beside it names it in tables."""
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A study with task and approaches built."""
+
+    name: str
+    task: TaskSpec
+    protocol: ProtocolSpec
+    approaches: dict[str, Approach]
+    """Unique label -> approach, in the order of the file."""
+
+
+def load_study(path: Path) -> StudySpec:
+    """Read a study file.
+
+    Raises:
+        ConfigError: names the file, the place, the value and a hint.
+    """
+    return build_study(read_yaml(path), where=str(path), beside=path.parent)
+
+
+def build_study(content: Json, *, where: str, beside: Path) -> StudySpec:
+    """A study from plain content; relative task files are looked for in ``beside``."""
+    file = parse(StudyFile, content, where=where)
+    if not file.name or "/" in file.name or file.name.startswith("."):
+        raise ConfigError(f"{where}: {file.name!r} cannot name a folder", hint="use plain words")
+    if not file.approaches:
+        raise ConfigError(f"{where}: no approaches", hint="for example: approaches: [tfidf]")
+    _check_protocol(file.protocol, where)
+    approaches: dict[str, Approach] = {}
+    for place, entry in enumerate(file.approaches):
+        label, approach = build_approach(entry, where=f"{where}: approaches[{place}]")
+        if label in approaches:
+            raise ConfigError(
+                f"{where}: approaches[{place}]: a second approach is called {label!r}",
+                hint=f"give it a name of its own: {{{approach.name}: ..., label: ...}}",
+            )
+        approaches[label] = approach
+    return StudySpec(file.name, load_task(file.task, beside=beside), file.protocol, approaches)
+
+
+def build_approach(entry: object, *, where: str) -> tuple[str, Approach]:
+    """Label and approach of one entry, resolved for this machine."""
+    label = None
+    if isinstance(entry, dict) and "label" in entry:
+        label, entry = entry["label"], {k: v for k, v in entry.items() if k != "label"}
+        if not isinstance(label, str) or not label.strip():
+            raise ConfigError(f"{where}: a label must be a word, found {label!r}")
+    approach: Approach = PluginOf(REGISTRY).build(entry, where=where)
+    return label or approach.label(), approach.resolved()
+
+
+def _check_protocol(protocol: ProtocolSpec, where: str) -> None:
+    splits = ("auto", "fixed", "kfold")
+    if protocol.split not in splits:
+        hint = did_you_mean(protocol.split, splits)
+        raise ConfigError(f"{where}: protocol.split: unknown {protocol.split!r}", hint=hint)
+    if not protocol.seeds or len(set(protocol.seeds)) < len(protocol.seeds):
+        raise ConfigError(f"{where}: protocol.seeds must be different numbers, at least one")
+    for size in (*protocol.sizes, protocol.test_size):
+        if size != "all" and (isinstance(size, str) or size < 2):
+            raise ConfigError(f"{where}: a size is a number of examples or 'all', found {size!r}")
+    if not protocol.sizes or len(set(protocol.sizes)) < len(protocol.sizes):
+        raise ConfigError(f"{where}: protocol.sizes must be different, at least one")
+    if not 0 <= protocol.valid_fraction < 1:
+        raise ConfigError(
+            f"{where}: protocol.valid_fraction must be from 0 to below 1, "
+            f"found {protocol.valid_fraction}"
+        )
+    if protocol.grouped not in (True, False, "auto"):
+        raise ConfigError(f"{where}: protocol.grouped is true, false or auto")
+
+
+def with_protocol(study: StudySpec, **changes: Any) -> StudySpec:
+    """The study under a changed protocol."""
+    return replace(study, protocol=replace(study.protocol, **changes))

@@ -1,0 +1,176 @@
+"""One cell: fit, predict, measure, store. This is where cost is measured, around the approach."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textune.approaches.base import Context, Predictor
+from textune.bundles.bundle import save_bundle
+from textune.core import files
+from textune.core.errors import TextuneError
+from textune.cost.latency import percentiles
+from textune.cost.memory import DevicePeak
+from textune.cost.meter import Usage, meter
+from textune.cost.price import PriceTable, price
+from textune.data.examples import Example, Examples
+from textune.evaluation.metrics import score
+from textune.results.record import Cost, Failure, Record, ScoredExamples
+from textune.results.store import Store
+from textune.study.machine import cores, versions
+from textune.study.plan import Cell
+from textune.tasks.base import TaskSpec
+
+LATENCY_EXAMPLES = 20
+"""Single predictions that latency is measured on, at most."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every cell of a worker shares."""
+
+    task: TaskSpec
+    examples: Examples
+    store: Store
+    context: Context
+    prices: PriceTable
+    machine: str
+    """The price table's name for the machine."""
+    device_peak: DevicePeak | None
+
+
+def run_cell(cell: Cell, bench: Bench, report: Callable[[int, int, float], None]) -> Record:
+    """Do a cell and store what came out; a cell that fails becomes a record that says why."""
+    folder = bench.store.cell(cell.fingerprint)
+    with files.locked(folder / "lock"):
+        if bench.store.has(cell.fingerprint):  # another process was faster
+            return bench.store.load(cell.fingerprint)
+        work = folder / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        context = replace(bench.context, work=work, report=report)
+        scored = None
+        try:
+            record, scored = _measured(cell, bench, context)
+        except Exception as error:
+            bench.context.pool_drop()
+            record = failed(cell, failure_of(error))
+        bench.store.save(record, scored)
+        shutil.rmtree(work, ignore_errors=True)
+    return record
+
+
+def failed(cell: Cell, failure: Failure) -> Record:
+    """The record of a cell without result."""
+    return Record(
+        fingerprint=cell.fingerprint,
+        status="failed",
+        cell=cell.key,
+        failure=failure,
+        num_train=len(cell.train),
+        num_test=len(cell.test),
+        versions=versions(),
+        finished=_now(),
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """What a record says about an exception; running out of memory is a result of its own."""
+    hint = error.hint if isinstance(error, TextuneError) else ""
+    text = error.message if isinstance(error, TextuneError) else f"{type(error).__name__}: {error}"
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
+    return Failure(
+        kind="out of memory" if out_of_memory else "error", message=text[:2000], hint=hint
+    )
+
+
+def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, ScoredExamples]:
+    train, valid, test = (
+        bench.examples.take(part).rows for part in (cell.train, cell.valid, cell.test)
+    )
+    task = bench.task
+    with meter(device_peak=bench.device_peak) as fitting:
+        predictor = cell.approach.fit(
+            task, train, valid, seed=cell.key.seed, context=context
+        )
+    try:
+        unanswered = [replace(example, answer=None) for example in test]
+        with meter(device_peak=bench.device_peak) as predicting:
+            said = predictor.predict(unanswered)
+        assert len(said) == len(test), f"{len(said)} predictions for {len(test)} examples"
+        latency = _latency(predictor, unanswered)
+        bundle = context.work / ".." / "bundle" if context.work else None
+        assert bundle is not None
+        save_bundle(bundle.resolve(), task, cell.approach, predictor)
+    finally:
+        predictor.close()
+    gold = [str(e.answer) for e in test]
+    cost = _cost(fitting.usage, predicting.usage, bench)
+    record = Record(
+        fingerprint=cell.fingerprint,
+        status="done",
+        cell=cell.key,
+        scores=score(said, gold, list(task.labels), positive=task.positive),
+        cost=replace(
+            cost,
+            total_params=predictor.total_params,
+            trainable_params=predictor.trainable_params,
+            latency_p50_seconds=latency[0],
+            latency_p95_seconds=latency[1],
+            adapter_bytes=_weight_bytes(bundle.resolve()),
+        ),
+        num_train=len(train),
+        num_test=len(test),
+        notes=predictor.notes,
+        versions=versions(),
+        finished=_now(),
+    )
+    return record, ScoredExamples([e.id for e in test], gold, said)
+
+
+def _latency(
+    predictor: Predictor, examples: Sequence[Example]
+) -> tuple[float | None, float | None]:
+    """Seconds of single predictions, the first not counted: it may have to warm up."""
+    seconds = []
+    for example in examples[: LATENCY_EXAMPLES + 1]:
+        start = time.perf_counter()
+        predictor.predict([example])
+        seconds.append(time.perf_counter() - start)
+    return percentiles(seconds[1:])
+
+
+def _cost(fitting: Usage, predicting: Usage, bench: Bench) -> Cost:
+    both = (fitting, predicting)
+    energies = [u.energy for u in both if u.energy is not None]
+    seconds = sum(u.wall_seconds for u in both)
+    money = price(seconds, machine=bench.machine, cores=cores(), table=bench.prices)
+    return Cost(
+        fit_seconds=fitting.wall_seconds,
+        predict_seconds=predicting.wall_seconds,
+        cpu_seconds=sum(u.cpu_seconds for u in both),
+        peak_bytes=max(u.peak_bytes for u in both),
+        peak_kind=fitting.peak_kind,
+        fit_tokens=fitting.tokens,
+        predict_tokens=predicting.tokens,
+        fit_flops=fitting.flops,
+        predict_flops=predicting.flops,
+        energy=replace(energies[0], joules=sum(e.joules for e in energies))
+        if len(energies) == len(both)
+        else None,
+        price=money.amount,
+        price_currency=money.currency,
+        price_table=money.table,
+    )
+
+
+def _weight_bytes(bundle: Path) -> int:
+    """Bytes of what was learnt: numbers and vocabularies, not the tokenizer nor descriptions."""
+    learnt = [*bundle.rglob("*.safetensors"), *bundle.glob("*.json")]
+    return sum(p.stat().st_size for p in learnt if p.name != "bundle.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

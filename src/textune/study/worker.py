@@ -1,0 +1,91 @@
+"""A worker process: does the cells it is sent, one by one, and tells what happens.
+
+It dies with its parent, so that a killed study leaves nothing running.
+"""
+
+import logging
+import os
+import threading
+import warnings
+from dataclasses import dataclass
+from multiprocessing import connection, parent_process
+from pathlib import Path
+
+from textune.approaches.base import Context
+from textune.core.errors import TextuneError
+from textune.cost.price import load_prices
+from textune.data.examples import Examples
+from textune.models.device import device_peak, price_name
+from textune.results.store import Store
+from textune.study.plan import Cell
+from textune.study.work import Bench, run_cell
+from textune.tasks.base import TaskSpec
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told once."""
+
+    task: TaskSpec
+    examples: Examples
+    root: Path
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step was done."""
+
+    fingerprint: str
+    done: int
+    total: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell has a record, or (with an error) the worker cannot go on at all."""
+
+    fingerprint: str
+    error: TextuneError | None = None
+
+
+def work(pipe: "connection.Connection[Step | Ended, Cell | None]", setup: Setup) -> None:
+    """Main of a worker: cells come in, events go out, None ends it."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _quiet_libraries()
+    bench = Bench(
+        task=setup.task,
+        examples=setup.examples,
+        store=Store(setup.root),
+        context=Context(checkpoint_seconds=setup.checkpoint_seconds),
+        prices=load_prices(),
+        machine=price_name(),
+        device_peak=device_peak(),
+    )
+    while (cell := pipe.recv()) is not None:
+        name = cell.fingerprint
+
+        def report(done: int, total: int, loss: float, name: str = name) -> None:
+            pipe.send(Step(name, done, total, loss))
+
+        try:
+            run_cell(cell, bench, report)
+            pipe.send(Ended(name))
+        except TextuneError as error:  # the store refuses: nothing can be kept, so stop
+            pipe.send(Ended(name, error))
+            return
+
+
+def _quiet_libraries() -> None:
+    """Keep libraries from writing over the progress display."""
+    for name in ("bitsandbytes", "transformers", "accelerate", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "a worker is started by a study"
+    connection.wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,149 @@
+"""TaskSpec: what is to be predicted, its labels, instruction and data; and where tasks are found."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from textune.core.config import Json, PluginOf, parse, read_yaml
+from textune.core.errors import ConfigError, did_you_mean
+from textune.core.registry import Spec
+from textune.tasks.kinds import base as kinds
+from textune.tasks.kinds.base import Kind
+
+LIBRARY = files("textune.tasks") / "library"
+SAMPLES = files("textune.tasks") / "samples"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Spec):
+    """Which column of the files is what."""
+
+    text: str | tuple[str, ...] = "text"
+    """The column of the text; two names for a pair."""
+    answer: str = "label"
+    """The column of the gold label."""
+    id: str | None = None
+    """The column of a unique id; without one, an id is made from the content."""
+    group: str | None = None
+    """The column of what must not be split between training and test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Spec):
+    """The files of a task."""
+
+    train: str
+    """File with the training part, or with everything when there is no test file."""
+    test: str | None = None
+    """File with a fixed test part."""
+    columns: Columns = field(default_factory=Columns)
+    values: dict[str, str] = field(default_factory=dict)
+    """Raw value in the answer column -> label name; labels may stand for themselves."""
+    format: str = "auto"
+    """A reader's name; ``auto`` goes by the file's ending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(Spec):
+    """One task, completely described."""
+
+    name: str
+    """Short name, used in tables and folders."""
+    title: str = ""
+    """One line for people."""
+    kind: Annotated[Kind, PluginOf(kinds.REGISTRY)]
+    """What is predicted: classify or pair."""
+    instruction: str
+    """What the model is told to do, without the labels."""
+    labels: dict[str, str]
+    """Label name -> its definition (may be empty), in the order of tables."""
+    answers: dict[str, str] = field(default_factory=dict)
+    """Label name -> the word the model writes for it; a label stands for itself."""
+    positive: str | None = None
+    """The label that precision, recall and F1 of a pair task are about."""
+    data: DataSpec
+    """The files."""
+    sample: Literal["written by us", "real"] = "real"
+    """Whether the data are a small sample written by textune's authors."""
+    source: str = ""
+    """Where the data come from."""
+    licence: str = ""
+    """What the source says about use."""
+    citation: str = ""
+    """The work to cite."""
+    traps: tuple[str, ...] = ()
+    """What is known to go wrong with these data."""
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2:
+            raise ConfigError(f"task {self.name}: needs at least two labels", hint="list them")
+        for name in (*self.answers, *self.data.values.values()):
+            if name not in self.labels:
+                hint = did_you_mean(name, self.labels)
+                raise ConfigError(f"task {self.name}: unknown label {name!r}", hint=hint)
+        words = list(self.words.values())
+        if len({w.strip().lower() for w in words}) < len(words) or not all(map(str.strip, words)):
+            raise ConfigError(
+                f"task {self.name}: two labels have the same answer word, or one is empty",
+                hint="give each label its own word under 'answers'",
+            )
+        if problem := self.kind.check_labels(list(self.labels), self.positive):
+            raise ConfigError(f"task {self.name}: {problem}", hint=f"labels: {', '.join(self.labels)}")
+        if len(self.text_columns) != self.kind.num_texts:
+            raise ConfigError(
+                f"task {self.name}: kind {self.kind.name} needs {self.kind.num_texts} text "
+                f"column(s), data.columns.text names {len(self.text_columns)}",
+                hint="columns: {text: question} or columns: {text: [question1, question2]}",
+            )
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """Label name -> the word the model writes for it."""
+        return {label: self.answers.get(label, label) for label in self.labels}
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The column names of the texts."""
+        text = self.data.columns.text
+        return (text,) if isinstance(text, str) else text
+
+
+def library_names() -> list[str]:
+    """Names of the tasks that come with textune."""
+    return sorted(p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_task(reference: Json, *, beside: Path | None = None) -> TaskSpec:
+    """A task from a library name, the path of a YAML file, or a mapping.
+
+    ``beside`` is the folder against which a relative path is read.
+
+    Raises:
+        ConfigError: unknown name, missing file, or a wrong description.
+    """
+    if isinstance(reference, dict):
+        return parse(TaskSpec, reference, where="task")
+    name = str(reference)
+    if name.endswith((".yaml", ".yml")):
+        path = (beside or Path()) / name
+        return parse(TaskSpec, read_yaml(path), where=str(path))
+    if name not in library_names():
+        raise ConfigError(f"unknown task {name!r}", hint=did_you_mean(name, library_names()))
+    return parse(TaskSpec, read_yaml(Path(str(LIBRARY / f"{name}.yaml"))), where=f"task {name}")
+
+
+def data_path(name: str) -> Path:
+    """Where a data file of a task is: ``sample:`` inside the package, else below the data folder.
+
+    The data folder is ``$TEXTUNE_DATA``, or ``data`` in the current folder; a path that exists as
+    it stands is taken as it stands.
+    """
+    if name.startswith("sample:"):
+        return Path(str(SAMPLES / name.removeprefix("sample:")))
+    path = Path(name)
+    if path.is_absolute() or path.exists():
+        return path
+    return Path(os.environ.get("TEXTUNE_DATA", "data")) / name

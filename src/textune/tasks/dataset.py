@@ -1,0 +1,172 @@
+"""Dataset: the examples of a task; and a task made out of a user's own file."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from textune.core.errors import DataError, did_you_mean
+from textune.data.examples import Examples
+from textune.data.sources import Layout, column_names, read_examples
+from textune.tasks.base import Columns, DataSpec, TaskSpec, data_path
+from textune.tasks.kinds import base as kinds
+
+TEXT_NAMES = (
+    ("text",),
+    ("sentence",),
+    ("string",),
+    ("text_a", "text_b"),
+    ("sentence1", "sentence2"),
+    ("question1", "question2"),
+    ("premise", "hypothesis"),
+)
+"""Columns taken for the text or the pair of texts when a user names none."""
+ANSWER_NAMES = (("label",), ("intent",), ("class",), ("is_duplicate",))
+"""Columns taken for the answer when a user names none."""
+POSITIVE_NAMES = ("1", "true", "yes", "duplicate", "entailment")
+"""Labels taken for the positive one of a pair file, compared without case."""
+MAX_LABELS = 20
+"""More labels than this must each recur, else the column is taken for something else."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples of a task; without ``test`` the protocol must make folds of ``train``."""
+
+    train: Examples
+    test: Examples | None = None
+
+
+def load_dataset(task: TaskSpec) -> Dataset:
+    """Read the files of a task.
+
+    The same example in both parts is kept: that is a leak, which the audit reports.
+
+    Raises:
+        DataError: a file is missing or has a bad row, or one id names two different examples.
+    """
+    train = _read(task, task.data.train)
+    if task.data.test is None:
+        return Dataset(train)
+    test = _read(task, task.data.test)
+    if task.data.columns.id is not None:
+        _check_shared_ids(train, test)
+    return Dataset(train, test)
+
+
+def layout_of(task: TaskSpec, *, with_answers: bool = True) -> Layout:
+    """How the files of a task are laid out; without answers for files to predict."""
+    columns = task.data.columns
+    return Layout(
+        text_columns=task.text_columns,
+        answer_column=columns.answer if with_answers else None,
+        id_column=columns.id,
+        group_column=columns.group,
+        labels=tuple(task.labels),
+        values=task.data.values,
+    )
+
+
+def task_from_file(
+    path: Path,
+    *,
+    text: str = "auto",
+    answer: str = "auto",
+    id: str | None = None,
+    group: str | None = None,
+) -> TaskSpec:
+    """A classify or pair task out of one labelled file, its labels by falling frequency.
+
+    Args:
+        path: the file, of any format with a reader.
+        text: column of the text, or two as ``a,b`` for a pair; ``auto`` looks for usual names.
+        answer: column of the label; ``auto`` looks for usual names.
+        id: column of a unique id.
+        group: column of what must not be split.
+
+    Raises:
+        DataError: the columns cannot be told, a row is bad, or the answers are no labels.
+        ConfigError: the answers do not make a task, as when all are the same.
+    """
+    columns = column_names(path)
+    texts = _text_columns(text, columns, path)
+    (answers,) = (answer,) if answer != "auto" else _found(ANSWER_NAMES, columns, path, "answer")
+    layout = Layout(text_columns=texts, answer_column=answers, id_column=id, group_column=group)
+    counts = Counter(read_examples(path, layout).answers)
+    if len(counts) > MAX_LABELS and len(counts) * 2 > counts.total():
+        raise DataError(
+            f"{path}: the column {answers!r} has {len(counts)} different values in "
+            f"{counts.total()} rows: these are no labels",
+            hint="name the column of the label",
+        )
+    labels = [label for label, _ in counts.most_common()]
+    is_pair = len(texts) == 2
+    return TaskSpec(
+        name=path.name.partition(".")[0],
+        kind=kinds.REGISTRY.get("pair" if is_pair else "classify")(),
+        instruction="Decide which label fits the two texts."
+        if is_pair
+        else "Decide which label fits the text.",
+        labels=dict.fromkeys(labels, ""),
+        positive=_positive(labels) if is_pair else None,
+        data=DataSpec(
+            train=str(path),
+            columns=Columns(
+                text=texts if is_pair else texts[0], answer=answers, id=id, group=group
+            ),
+        ),
+        source=str(path),
+    )
+
+
+def _read(task: TaskSpec, name: str) -> Examples:
+    path = data_path(name)
+    if not path.is_file():
+        raise DataError(
+            f"task {task.name}: no data file {name}, looked for {path.absolute()}",
+            hint="set TEXTUNE_DATA to the folder that holds it",
+        )
+    return read_examples(path, layout_of(task), format=task.data.format)
+
+
+def _check_shared_ids(train: Examples, test: Examples) -> None:
+    known = {row.id: row.texts for row in train}
+    for row in test:
+        if known.get(row.id, row.texts) != row.texts:
+            raise DataError(
+                f"the id {row.id!r} names different examples in {train.source} and {test.source}",
+                hint="give every example its own id, or name no id column",
+            )
+
+
+def _text_columns(text: str, columns: list[str], path: Path) -> tuple[str, ...]:
+    if text == "auto":
+        return _found(TEXT_NAMES, columns, path, "text")
+    texts = (text,) if text in columns else tuple(part.strip() for part in text.split(","))
+    for column in texts:
+        if column not in columns:
+            hint = did_you_mean(column, columns)
+            raise DataError(f"{path} has no column {column!r}", hint=hint)
+    if len(texts) > 2:
+        hint = "name one column, or two for a pair"
+        raise DataError(f"{len(texts)} text columns: {text}", hint=hint)
+    return texts
+
+
+def _found(
+    usual: tuple[tuple[str, ...], ...], columns: list[str], path: Path, role: str
+) -> tuple[str, ...]:
+    """The one usual name, or pair of names, that is among the columns, whatever its case."""
+    actual = {column.lower(): column for column in columns}
+    found = [names for names in usual if all(name in actual for name in names)]
+    if len(found) == 1:
+        return tuple(actual[name] for name in found[0])
+    problem = "several columns may be" if found else "no column looks like"
+    choices = [",".join(names) for names in found] or columns
+    raise DataError(
+        f"{path}: {problem} the {role}: {', '.join(choices)}", hint=f"name the {role} column"
+    )
+
+
+def _positive(labels: list[str]) -> str:
+    """The label that means yes, else the rarest."""
+    return next((label for label in labels if label.lower() in POSITIVE_NAMES), labels[-1])

@@ -1,0 +1,35 @@
+"""Kind: what is predicted, what the input looks like, which metrics judge it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textune.core.registry import Plugin, Registry
+from textune.data.examples import Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Plugin, ABC):
+    """One sort of text-understanding task."""
+
+    num_texts: ClassVar[int]
+    """How many texts an example has."""
+    primary_metric: ClassVar[str]
+    """The metric that ranks approaches, a name that ``textune.evaluation.metrics`` knows."""
+
+    @abstractmethod
+    def input_text(self, example: Example) -> str:
+        """The input as it stands in a prompt, without instruction and answer."""
+
+    @abstractmethod
+    def joined_text(self, example: Example) -> str:
+        """The input as one plain text, for approaches that read no prompt."""
+
+    def check_labels(self, labels: list[str], positive: str | None) -> str | None:
+        """What is wrong with a task's labels for this kind, or None."""
+        if positive is not None and positive not in labels:
+            return f"the positive label {positive!r} is not one of the labels"
+        return None
+
+
+REGISTRY = Registry("textune.tasks.kinds", Kind, noun="kind")

@@ -1,0 +1,52 @@
+"""TrainingSpec: what a user may say about training; how many steps that makes."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from textune.core.errors import ConfigError
+from textune.core.registry import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec(Spec):
+    """Settings of the training loop."""
+
+    epochs: int = 3
+    """Passes over the training part."""
+    batch_size: int = 16
+    """Examples in one optimiser step."""
+    lr: float | Literal["auto"] = "auto"
+    """Peak learning rate; ``auto`` is the method's own."""
+    warmup_steps: int | Literal["auto"] = "auto"
+    """Steps of linear warm-up; ``auto`` is 6 % of all, at most 100."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "max_grad_norm"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"training: {name} must be above 0, found {getattr(self, name)}")
+        if self.lr != "auto" and not 0 < self.lr < 10:
+            raise ConfigError(f"training: lr must be between 0 and 10, found {self.lr}")
+
+    def steps_in_epoch(self, num_examples: int) -> int:
+        """Optimiser steps in one pass; the last batch may be smaller."""
+        return math.ceil(num_examples / self.batch_size)
+
+    def total_steps(self, num_examples: int) -> int:
+        """Optimiser steps in all."""
+        return self.epochs * self.steps_in_epoch(num_examples)
+
+    def warmup(self, total: int) -> int:
+        """Warm-up steps out of all steps."""
+        return min(100, round(0.06 * total)) if self.warmup_steps == "auto" else self.warmup_steps
+
+
+def rate_at(step: int, *, total: int, warmup: int) -> float:
+    """Share of the peak learning rate at a step (from 0): linear warm-up, then half a cosine."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from textune.engine import plain
+from textune.engine.causal import CausalEngine
+from textune.engine.labels import label_tree
+from textune.methods.base import REGISTRY
+from textune.testing import (
+    ARCHITECTURES,
+    check_packed_equals_plain,
+    engine_of,
+    tiny_items,
+    tiny_model,
+)
+
+METHODS = [name for name in REGISTRY.names() if REGISTRY.get(name).packable]
+LABELS = [(5,), (6, 7), (6, 8, 9), (6, 7, 10)]  # (6, 7) begins another: all get the end token
+
+
+def adapted_model(method_name, architecture, **changes):
+    method = REGISTRY.get(method_name)()
+    model = tiny_model(architecture, **changes)
+    torch.manual_seed(0)
+    adapted = method.apply(model, [])
+    for parameter in adapted.parameters():  # away from the start, where half of LoRA is zero
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    return method, model, adapted
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("method_name", METHODS)
+def test_loss_and_gradients_agree(method_name, architecture):
+    method, model, adapted = adapted_model(method_name, architecture)
+    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+
+
+@pytest.mark.parametrize("architecture", ["mistral", "gemma3_text"])
+@pytest.mark.parametrize("method_name", METHODS)
+def test_a_sliding_window_shorter_than_the_row_agrees(method_name, architecture):
+    method, model, adapted = adapted_model(method_name, architecture, sliding_window=6)
+    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+
+
+@pytest.mark.parametrize("shared", [0, 1, 20])
+def test_any_length_of_shared_prefix_agrees(shared):
+    method, model, adapted = adapted_model("lora", "llama")
+    items = tiny_items(shared=shared)
+    check_packed_equals_plain(engine_of(method, model, adapted), adapted, items)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("method_name", METHODS)
+def test_label_scores_equal_those_of_one_sequence_at_a_time(method_name, architecture):
+    method, model, adapted = adapted_model(method_name, architecture, sliding_window=9)
+    adapted.eval()
+    prompts = [item.prompt for item in tiny_items(size=6)]
+    tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
+    expected = plain.label_scores(adapted, prompts, tree.paths)
+    engine = engine_of(method, model, adapted)
+    torch.testing.assert_close(engine.label_scores(prompts, tree), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_scores_do_not_depend_on_how_prompts_are_grouped():
+    model = tiny_model("llama")
+    prompts = [item.prompt for item in tiny_items(size=6)]
+    tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
+    together = CausalEngine(model).label_scores(prompts, tree)
+    in_small_rows = CausalEngine(model, tokens_in_row=20).label_scores(prompts, tree)
+    engine = CausalEngine(model)
+    one_by_one = torch.cat([engine.label_scores([prompt], tree) for prompt in prompts])
+    torch.testing.assert_close(in_small_rows, together)
+    torch.testing.assert_close(one_by_one, together)
+
+
+def test_identical_prompts_share_all_but_their_last_token():
+    model = tiny_model("llama")
+    prompts = [tiny_items()[0].prompt] * 3
+    tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
+    expected = plain.label_scores(model, prompts, tree.paths)
+    torch.testing.assert_close(CausalEngine(model).label_scores(prompts, tree), expected)

@@ -1,0 +1,185 @@
+import pytest
+
+from textune.report.blocks import Details, Figure, Points, Table, Text
+from textune.report.compare import compare
+from textune.report.look import Palette
+from textune.report.recommend import NO_LIMITS, Limits, recommend
+from textune.report.sections.base import REGISTRY, Context
+
+STUDY = {
+    "lora": {"accuracy": 0.9, "price": 0.02},
+    "encoder": {"accuracy": 0.885, "price": 0.01, "family": "small model"},
+    "prompted": {
+        "accuracy": 0.5,
+        "has_scores": False,
+        "invalid": 0.1,
+        "price": None,
+        "family": "prompted",
+    },
+}
+
+
+def context_of(root, limits=NO_LIMITS):
+    comparison = compare(root)
+    palette = Palette(tuple(comparison.loaded.run.approaches))
+    return Context(comparison, recommend(comparison, limits), palette)
+
+
+def blocks_of(name, root, **options):
+    return REGISTRY.get(name)().blocks(context_of(root, **options))
+
+
+def tables_in(blocks):
+    for block in blocks:
+        if isinstance(block, Details):
+            yield from tables_in(block.blocks)
+        elif isinstance(block, Table):
+            yield block
+
+
+def column(table, title):
+    at = [c.title for c in table.columns].index(title)
+    return [row.cells[at] for row in table.rows]
+
+
+def test_the_folder_holds_these_sections():
+    assert set(REGISTRY.names()) >= {
+        "summary",
+        "leaderboard",
+        "significance",
+        "pareto",
+        "learning_curve",
+        "per_class",
+        "confusion",
+        "errors",
+        "costs",
+        "failures",
+    }
+
+
+def test_no_two_sections_share_a_place():
+    orders = [REGISTRY.get(name).order for name in REGISTRY.names()]
+    assert len(orders) == len(set(orders))
+
+
+@pytest.mark.parametrize("name", REGISTRY.names())
+def test_every_section_copes_with_a_run_in_which_nothing_worked(make_run, name):
+    root = make_run({"a": {"accuracy": 0.9, "failed": [(0, 0)]}})
+    for block in blocks_of(name, root):
+        assert not isinstance(block, Figure)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names())
+def test_every_section_copes_with_a_single_contender(make_run, name):
+    blocks_of(name, make_run({"a": {"accuracy": 0.9}}))
+
+
+def test_the_summary_leads_with_the_answer_and_says_what_is_not_shown(make_run):
+    lead, reasons, *rest = blocks_of("summary", make_run(STUDY, num_examples=400))
+    assert lead.role == "lead"
+    assert lead.text.startswith("Take encoder: macro F1 of ")
+    assert isinstance(reasons, Points)
+    text = " ".join(item for block in rest if isinstance(block, Points) for item in block.items)
+    assert "written by textune's authors" in text
+    assert "single seed" in text
+    assert "tied does not mean equal" in text
+
+
+def test_the_summary_lists_what_was_rejected(make_run):
+    blocks = blocks_of("summary", make_run(STUDY), limits=Limits(max_price=0.015))
+    rejected = next(t for t in tables_in(blocks) if t.name == "rejected")
+    assert column(rejected, "Approach") == ["lora", "prompted"]
+
+
+def test_the_leaderboard_ranks_marks_the_tied_and_shows_invalid_answers(make_run):
+    blocks = blocks_of("leaderboard", make_run(STUDY, folds=3, num_examples=300))
+    board, metrics = tables_in(blocks)
+    assert column(board, "Approach") == ["lora", "encoder", "prompted"]
+    assert column(board, "Rank") == [1, 2, 3]
+    assert [row.marked for row in board.rows] == [True, True, False]
+    assert column(board, "invalid rate")[2] > 0.05
+    assert "Price (EUR)" in [c.title for c in board.columns]
+    titles = [c.title for c in metrics.columns]
+    assert "brier" in titles
+    assert not any("background" in title for title in titles)
+
+
+def test_a_fixed_split_has_no_column_of_an_interval_over_cells(make_run):
+    board = next(tables_in(blocks_of("leaderboard", make_run(STUDY))))
+    assert "95 % over cells" not in [c.title for c in board.columns]
+
+
+def test_an_approach_keeps_its_colour(make_run):
+    root = make_run(STUDY, folds=2)
+    colours = {}
+    for name in ("leaderboard", "significance", "costs", "pareto"):
+        for table in tables_in(blocks_of(name, root)):
+            for row in table.rows:
+                assert colours.setdefault(row.cells[0], row.colour) == row.colour
+    assert len(set(colours.values())) == 3
+
+
+def test_significance_says_which_test_decides(make_run):
+    fixed = blocks_of("significance", make_run(STUDY))
+    assert "paired bootstrap" in fixed[1].text
+    assert "P folds" not in [c.title for c in fixed[2].columns]
+
+
+def test_significance_over_folds_has_the_t_test_beside(make_run):
+    tied, rule, table = blocks_of("significance", make_run(STUDY, folds=5, num_examples=400))
+    assert tied.text == "encoder is statistically tied with the best, lora."
+    assert "second opinion" in rule.text
+    assert all(p is not None for p in column(table, "P folds"))
+
+
+def test_a_learning_curve_needs_two_sizes(make_run):
+    assert blocks_of("learning_curve", make_run(STUDY)) == []
+    (figure,) = blocks_of("learning_curve", make_run(STUDY, sizes=(100, 400)))
+    assert isinstance(figure, Figure)
+
+
+def test_confusions_count_every_example_and_show_the_unreadable(make_run):
+    (table,) = tables_in(blocks_of("confusion", make_run(STUDY, num_examples=240)))
+    assert sum(column(table, "Examples")) == 3 * 240
+    assert "unreadable" in column(table, "Answer")
+
+
+def test_errors_come_most_confident_first_with_their_texts(make_run):
+    long = "very " * 200
+    _, first, *_ = blocks_of("errors", make_run(STUDY, texts=dict.fromkeys(range(240), long)))
+    (table,) = first.blocks
+    scores = column(table, "Score")
+    assert scores == sorted(scores, reverse=True)
+    assert all(g != a for g, a in zip(column(table, "Gold"), column(table, "Answer"), strict=True))
+    assert all(len(text) < 410 for text in column(table, "Text"))
+
+
+def test_both_texts_of_a_pair_are_shown_and_no_empty_score(make_run):
+    root = make_run(STUDY, labels=("same", "other"), positive="same", texts={0: "x" * 900})
+    *_, last = blocks_of("errors", root)
+    (table,) = last.blocks
+    assert [c.title for c in table.columns] == ["Text 1", "Text 2", "Gold", "Answer", "Id"]
+
+
+def test_many_labels_get_fewer_heat_maps(make_run):
+    labels = [f"label {number}" for number in range(20)]
+    figure, counts = blocks_of("confusion", make_run(STUDY, labels=labels))
+    assert figure.caption.endswith("The best 2 of 3 are shown.")
+    assert len(counts.blocks[0].rows) == 2 * 20 * 20
+
+
+def test_costs_say_where_energy_and_prices_come_from(make_run):
+    note, table = blocks_of("costs", make_run(STUDY))
+    assert isinstance(note, Text)
+    assert "example cloud, 2026-01" in note.text
+    assert "15 W assumed" in note.text
+    assert column(table, "Energy from") == ["estimate"] * 3
+    assert "Tokens fitted" not in [c.title for c in table.columns]
+
+
+def test_failures_stand_only_where_there_are_any(make_run):
+    assert blocks_of("failures", make_run(STUDY)) == []
+    broken = {**STUDY, "full": {"accuracy": 0.9, "failed": [(1, 0)]}}
+    incomplete, failed = blocks_of("failures", make_run(broken, folds=2))
+    assert column(incomplete, "Approach") == ["full"]
+    assert column(failed, "Message") == ["needed 9 GiB"]
