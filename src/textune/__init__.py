@@ -1,4 +1,4 @@
-"""Textune: find the best way of adapting a language model to a text task, with evidence and costs."""
+"""Textune: the best way of adapting a language model to a text task, with evidence and costs."""
 
 from importlib.metadata import version
 

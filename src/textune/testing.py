@@ -9,21 +9,26 @@ A check raises AssertionError with the promise that is broken.
 """
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from textune.approaches import base as approaches
+from textune.approaches.base import Approach, Context, Predictor
 from textune.core.config import PluginOf, plain
+from textune.data.examples import Example
 from textune.engine import plain as plain_path
 from textune.engine.causal import CausalEngine
 from textune.engine.packing import Item
 from textune.methods.base import REGISTRY, Method
 from textune.models.load import checksum, frozen
+from textune.tasks.base import TaskSpec
 
 ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 
@@ -51,8 +56,41 @@ def tiny_model(architecture: str, *, seed: int = 0, **changes: Any) -> PreTraine
     return frozen(model)
 
 
+def tiny_model_folder(folder: Path, texts: Iterable[str], *, architecture: str = "llama") -> Path:
+    """A folder with a tiny random model and a word tokenizer over these texts, with chat turns.
+
+    Any approach takes it as its ``model``; nothing is downloaded.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["<pad>", "<start>", "<end>", "<unk>"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<start>",
+        eos_token="<end>",
+        unk_token="<unk>",
+        chat_template=(
+            "{% for m in messages %}<start>{{ m['role'] }} {{ m['content'] }}<end>{% endfor %}"
+            "{% if add_generation_prompt %}<start>assistant {% endif %}"
+        ),
+    )
+    model = tiny_model(architecture, vocab_size=len(fast), max_position_embeddings=1024)
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
 def tiny_items(*, seed: int = 0, size: int = 5, shared: int = 7) -> list[Item]:
-    """Random items of mixed lengths whose prompts share a prefix; answers of one to three tokens."""
+    """Random items of mixed lengths that share a prefix; answers of one to three tokens."""
     draw = torch.Generator().manual_seed(seed)
 
     def tokens(count: int) -> tuple[int, ...]:
@@ -72,8 +110,8 @@ def engine_of(method: Method, model: PreTrainedModel, adapted: nn.Module) -> Cau
 def gradients(adapted: nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     """Gradient of every trainable parameter by name."""
     named = {n: p for n, p in adapted.named_parameters() if p.requires_grad}
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-    return {n: g for n, g in zip(named, found, strict=True) if g is not None}
+    found = torch.autograd.grad(loss, list(named.values()))
+    return dict(zip(named, found, strict=True))
 
 
 def check_method(method: Method, model: PreTrainedModel) -> None:
@@ -86,7 +124,9 @@ def check_method(method: Method, model: PreTrainedModel) -> None:
         torch.manual_seed(0)
         adapted = method.apply(model, [])
     if method.starts_at_base:
-        torch.testing.assert_close(_logits(adapted, items), reference, msg="must start at the base")
+        torch.testing.assert_close(
+            _logits(adapted, items), reference, msg="must start at the base"
+        )
     engine = engine_of(method, model, adapted)
     if method.packable:
         check_packed_equals_plain(engine, adapted, items)
@@ -122,6 +162,50 @@ def check_packed_equals_plain(
     for name, gradient in theirs.items():
         error = (ours[name] - gradient).norm() / gradient.norm().clamp_min(1e-6)
         assert error < 1e-4, f"gradient of {name}: relative error {error:.2e}"
+
+
+def check_approach(approach: Approach, task: TaskSpec, examples: Sequence[Example]) -> None:
+    """Everything that an approach promises, on labelled examples of a task it can do.
+
+    Two thirds train, the rest is predicted without gold answers.
+    """
+    assert is_dataclass(approach), "an approach is a frozen dataclass"
+    built = PluginOf(approaches.REGISTRY).build(plain(approach), where="check")
+    assert built == approach, "must round-trip"
+    approach.check(task)
+    cut = 2 * len(examples) // 3
+    train, test = examples[:cut], [replace(e, answer=None) for e in examples[cut:]]
+    first = _fitted(approach, task, train)
+    said = first.predict(test)
+    assert len(said) == len(test), "one answer an example, in order"
+    assert set(said.answers) <= {*task.labels, None}, "answers are labels, or None if unreadable"
+    if said.scores is not None:
+        assert said.scores.shape == (len(test), len(task.labels)), "a score for each label"
+        np.testing.assert_allclose(said.scores.sum(1), 1, atol=1e-5)
+    backwards = first.predict(test[::-1])
+    assert backwards.answers == said.answers[::-1], "an answer must not depend on its neighbours"
+    assert first.predict([]).answers == [], "no examples, no answers"
+    with tempfile.TemporaryDirectory() as folder:
+        first.save(Path(folder))
+        files = {p.suffix for p in Path(folder).rglob("*") if p.is_file()}
+        assert not {".bin", ".pt", ".pkl", ".joblib"} & files, "no pickle in a saved approach"
+        first.close()
+        loaded = approach.load(task, Path(folder), context=Context())
+        _assert_same(loaded.predict(test), said, "save and load must agree")
+        loaded.close()
+    again = _fitted(approach, task, train)
+    _assert_same(again.predict(test), said, "one seed must give one result")
+    again.close()
+
+
+def _fitted(approach: Approach, task: TaskSpec, train: Sequence[Example]) -> Predictor:
+    return approach.fit(task, train, [], seed=0, context=Context())
+
+
+def _assert_same(found: Any, expected: Any, promise: str) -> None:
+    assert found.answers == expected.answers, promise
+    if expected.scores is not None:
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5, err_msg=promise)
 
 
 def _check_description(method: Method) -> None:

@@ -28,8 +28,10 @@ class Context:
 
     work: Path | None = None
     """Folder for checkpoints of the fit in progress; None: keep none."""
-    report: Callable[[int, int, float], None] = lambda done, total, loss: None
+    report: Callable[[int, int, float], None] = lambda *_: None
     """Told about progress: (steps done, all steps, loss)."""
+    kept: Callable[[], None] = lambda: None
+    """Told after each checkpoint: what was spent until now will not be spent again."""
     checkpoint_seconds: float = 30.0
     """Least time between two checkpoints."""
     _pool: list[Any] = field(default_factory=list)
@@ -66,7 +68,7 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write everything that ``Approach.load`` needs into an existing folder; no pickle."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # optional: most borrow nothing
         """Give back what was borrowed from the worker; no prediction is possible afterwards."""
 
 

@@ -38,7 +38,9 @@ class Majority(Approach):
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """From ``majority.json``."""
         content = read_json(folder / "majority.json")
-        return MajorityPredictor(list(task.labels), [float(content[label]) for label in task.labels])
+        return MajorityPredictor(
+            list(task.labels), [float(content[label]) for label in task.labels]
+        )
 
 
 class MajorityPredictor(Predictor):

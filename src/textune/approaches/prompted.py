@@ -38,7 +38,7 @@ class Prompted(Approach):
 
     def __post_init__(self) -> None:
         if self.shots < 0:
-            raise ConfigError(f"prompted: shots must be 0 or more, found {self.shots}")
+            raise ConfigError(f"shots cannot be {self.shots}", hint="it must be 0 or more")
 
     def fit(
         self,

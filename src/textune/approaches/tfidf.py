@@ -30,7 +30,7 @@ class Tfidf(Approach):
     """Longest character n-gram inside words; the shortest is 2."""
     min_count: int = 2
     """An n-gram must occur in this many training texts."""
-    strength: float = 4.0
+    strength: float = 8.0
     """Inverse of the L2 penalty."""
 
     def fit(
@@ -43,10 +43,12 @@ class Tfidf(Approach):
         context: Context,
     ) -> Predictor:
         """Vocabulary, rarities and weights from the training part alone."""
-        views = [_View(self._options(), i, {}, np.zeros(0)) for i in range(2 * task.kind.num_texts)]
+        views = [
+            _View(self._options(), i, {}, np.zeros(0)) for i in range(2 * task.kind.num_texts)
+        ]
         features = [view.learn([e.texts[view.text] for e in train]) for view in views]
         linear = fit_linear(
-            _joined(features, task.kind.num_texts),
+            _joined(features),
             [str(e.answer) for e in train],
             list(task.labels),
             strength=self.strength,
@@ -60,14 +62,21 @@ class Tfidf(Approach):
             terms = read_json(folder / f"terms-{index}.json")
             rarity = read_arrays(folder / "rarity.safetensors", [str(index)])[str(index)]
             if len(terms) != len(rarity):
-                raise StoreError(f"damaged bundle {folder}: terms and rarities differ in number")
+                raise StoreError(
+                    f"damaged bundle {folder}: terms and rarities differ in number",
+                    hint="fit it again, or take it from a copy",
+                )
             vocabulary = {term: place for place, term in enumerate(terms)}
             views.append(_View(self._options(), index, vocabulary, rarity))
         return TfidfPredictor(task, views, LinearClassifier.load(folder / "linear.safetensors"))
 
     def _options(self) -> tuple[dict[str, Any], dict[str, Any]]:
         shared = {"min_df": self.min_count, "sublinear_tf": True, "dtype": np.float64}
-        words = {"analyzer": "word", "ngram_range": (1, self.words), "token_pattern": r"(?u)\b\w+\b"}
+        words = {
+            "analyzer": "word",
+            "ngram_range": (1, self.words),
+            "token_pattern": r"(?u)\b\w+\b",
+        }
         characters = {"analyzer": "char_wb", "ngram_range": (2, self.characters)}
         return {**shared, **words}, {**shared, **characters}
 
@@ -122,7 +131,7 @@ class TfidfPredictor(Predictor):
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Features, then softmax scores."""
         features = [v.features([e.texts[v.text] for e in examples]) for v in self.views]
-        joined = _joined(features, self.task.kind.num_texts)
+        joined = _joined(features)
         return self.linear.predict(joined, list(self.task.labels))
 
     def save(self, folder: Path) -> None:
@@ -134,7 +143,7 @@ class TfidfPredictor(Predictor):
         self.linear.save(folder / "linear.safetensors")
 
 
-def _joined(features: list[Any], num_texts: int) -> Any:
+def _joined(features: list[Any]) -> Any:
     """Features side by side; nothing pair-specific, so that the baseline stays what it says."""
     from scipy.sparse import hstack
 

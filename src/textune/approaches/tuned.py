@@ -1,4 +1,4 @@
-"""A language model adapted to the task by a tuning method; labels are scored as in ``prompted``."""
+"""A language model adapted to the task by a tuning method; labels are scored as if prompted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Tuned(Approach):
         seed: int,
         context: Context,
     ) -> Predictor:
-        """Adapt, train on the training part, keep the best epoch by ``valid`` where there is one."""
+        """Adapt, train on the training part, keep the best epoch by ``valid`` if there is one."""
         import torch
 
         from textune.training.loop import Trainee, Watch
@@ -68,7 +68,7 @@ class Tuned(Approach):
         trainee = Trainee(
             adapted, self._loss(adapted, scorer), _validation(scorer, valid) if valid else None
         )
-        watch = Watch(context.report, context.work, context.checkpoint_seconds)
+        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         try:
             progress = train_loop(
                 trainee, scorer.items(train), self.training, lr=lr, seed=seed, watch=watch
@@ -96,9 +96,7 @@ class Tuned(Approach):
     def resolved(self) -> Tuned:
         """With the number format of this machine and the method's learning rate."""
         precision = best_precision() if self.precision == "auto" else self.precision
-        return replace(
-            self, precision=precision, training=replace(self.training, lr=self._lr())
-        )
+        return replace(self, precision=precision, training=replace(self.training, lr=self._lr()))
 
     def label(self) -> str:
         """The method's name."""
@@ -151,7 +149,7 @@ class Tuned(Approach):
 
 
 def _validation(scorer: LabelScorer, valid: Sequence[Example]) -> Any:
-    """The task's main metric on the validation part, after forgetting what older weights cached."""
+    """The task's main metric on the validation part; forgets what older weights cached."""
     from textune.evaluation.metrics import score
 
     task, gold = scorer.prompter.task, [str(e.answer) for e in valid]

@@ -1,7 +1,7 @@
 """Bundle: a fitted approach in a folder with its task, ready to be used; no pickle, no code.
 
-    bundle.json      task, approach, versions, and what the model is asked
-    adapter/ ...     what the approach itself wrote
+bundle.json      task, approach, versions, and what the model is asked
+adapter/ ...     what the approach itself wrote
 """
 
 import json
@@ -62,12 +62,22 @@ def load_bundle(folder: Path, *, context: Context) -> Bundle:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            raise StoreError(f"{path} has format {content['format']}, this textune reads {FORMAT}")
+            raise StoreError(
+                f"{path} has format {content['format']}, this textune reads {FORMAT}",
+                hint=f"use textune {content['textune']}, which wrote it, or fit it again",
+            )
         task = parse(TaskSpec, content["task"], where=str(path))
         approach = PluginOf(REGISTRY).build(content["approach"], where=str(path))
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         reason = error.message if isinstance(error, ConfigError) else str(error)
-        hint = "fit it again, or take it from a copy"
-        raise StoreError(f"damaged bundle {path}: {reason}", hint=hint) from None
-    predictor = approach.load(task, folder, context=context)
+        raise _damaged(path, reason) from None
+    try:
+        predictor = approach.load(task, folder, context=context)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
     return Bundle(task, approach, predictor)
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    hint = "fit it again, or take it from a copy"
+    return StoreError(f"damaged bundle {path}: {reason}", hint=hint)

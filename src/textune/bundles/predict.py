@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def predict_file(
     examples: Iterable[Example],
     out: Path,
     *,
-    report: Callable[[int], None] = lambda done: None,
+    report: Callable[[int], None] = lambda *_: None,
 ) -> int:
     """Write ``id``, ``label`` and a score for each label; gives the number of examples.
 
@@ -37,35 +37,35 @@ def predict_file(
     """
     if out.suffix not in ENDINGS:
         raise StoreError(f"cannot write {out}: unknown ending", hint=f"use {' or '.join(ENDINGS)}")
-    files.check_writable(out.parent)
+    labels = list(bundle.task.labels)
     part = out.with_name(out.name + ".part")
     rows = iter(examples)
-    done = _skip_finished(part, rows, out.suffix, list(bundle.task.labels))
+    done = _skip_finished(part, rows, out.suffix, labels)
+    chunk = list(islice(rows, CHUNK))  # a bad input is refused before anything is written
+    files.check_writable(out.parent)
     try:
         with part.open("a", encoding="utf-8", newline="") as stream:
-            if done == 0 and out.suffix == ".csv" and stream.tell() == 0:
-                stream.write(_csv_line(_header(list(bundle.task.labels))))
-            while chunk := list(islice(rows, CHUNK)):
+            if out.suffix == ".csv" and stream.tell() == 0:
+                stream.write(_csv_line(_header(labels)))
+            while chunk:
                 said = bundle.predictor.predict(chunk)
-                stream.writelines(_lines(chunk, said, list(bundle.task.labels), out.suffix))
+                stream.writelines(_lines(chunk, said, labels, out.suffix))
                 stream.flush()
                 os.fsync(stream.fileno())
                 done += len(chunk)
                 report(done)
+                chunk = list(islice(rows, CHUNK))
         part.replace(out)
     except OSError as error:
         raise files.cannot_write(out, error) from error
     return done
 
 
-def _skip_finished(
-    part: Path, rows: Iterator[Example], ending: str, labels: list[str]
-) -> int:
+def _skip_finished(part: Path, rows: Iterator[Example], ending: str, labels: list[str]) -> int:
     """Cut a half-written last line off, step over the examples that are finished; their number."""
     if not part.is_file():
         return 0
-    raw = part.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1].decode("utf-8", errors="replace")
+    whole = _whole_lines(part.read_bytes(), ending)
     finished = list(_finished_ids(whole, ending, labels, part))
     for place, name in enumerate(finished, start=1):
         example = next(rows, None)
@@ -75,27 +75,36 @@ def _skip_finished(
                 f"{'nothing' if example is None else repr(example.id)} there",
                 hint="delete the .part file to start anew, or give the input that it began with",
             )
-    part.write_text(whole, encoding="utf-8", newline="")
+    os.truncate(part, len(whole))
     return len(finished)
 
 
-def _finished_ids(text: str, ending: str, labels: list[str], part: Path) -> Iterator[str]:
+def _whole_lines(content: bytes, ending: str) -> bytes:
+    """What comes before a half-written last line; in CSV a line break may stand inside quotes."""
+    whole = content[: content.rfind(b"\n") + 1]
+    while ending == ".csv" and whole.count(b'"') % 2:
+        whole = whole[: whole.rfind(b"\n", 0, -1) + 1]
+    return whole
+
+
+def _finished_ids(content: bytes, ending: str, labels: list[str], part: Path) -> Iterator[str]:
     try:
+        text = content.decode("utf-8")
         if ending == ".jsonl":
-            for line in text.splitlines():
+            for line in text.split("\n")[:-1]:
                 yield str(json.loads(line)["id"])
         else:
-            lines = csv.reader(io.StringIO(text))
+            lines = csv.reader(io.StringIO(text, newline=""))
             if next(lines, None) not in (None, _header(labels)):
                 raise ValueError("its columns are not those of this bundle")
             for fields in lines:
                 yield fields[0]
-    except (ValueError, KeyError, IndexError, csv.Error) as error:
+    except (ValueError, TypeError, LookupError, csv.Error) as error:
         hint = "delete it to start anew"
         raise DataError(f"damaged {part}: {error}", hint=hint) from None
 
 
-def _header(labels: list[str]) -> list[str | float]:
+def _header(labels: list[str]) -> list[str]:
     return ["id", "label", *(f"score:{label}" for label in labels)]
 
 
@@ -110,10 +119,11 @@ def _lines(
             row = {"id": example.id, "label": answer, "scores": named}
             yield json.dumps(row, ensure_ascii=False) + "\n"
         else:
-            yield _csv_line([example.id, answer or "", *(scores or [""] * len(labels))])
+            fields: list[str | float] = [example.id, answer or ""]
+            yield _csv_line([*fields, *(scores if scores is not None else [""] * len(labels))])
 
 
-def _csv_line(fields: list[str | float]) -> str:
+def _csv_line(fields: Sequence[str | float]) -> str:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerow(fields)
     return stream.getvalue()

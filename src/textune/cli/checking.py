@@ -34,9 +34,7 @@ def show(source: str, columns: ColumnNames, *, model: str | None, as_json: bool)
     num_tested = len(dataset.test or dataset.train)
     visible = detectable_difference(num_tested, accuracy=ASSUMED_ACCURACY)
     if as_json:
-        print_json(
-            {"task": task.name, "detectable_difference": visible, "audit": plain(found)}
-        )
+        print_json({"task": task.name, "detectable_difference": visible, "audit": plain(found)})
         return
     _print(task, found, num_tested, visible)
 
@@ -73,7 +71,11 @@ def _print(task: TaskSpec, found: Audit, num_tested: int, visible: float) -> Non
     print_lines([task.title or task.name, ""])
     labels = list(task.labels)
     rows = [
-        [part.name, f"{part.size:,}", *(f"{part.labels.get(label, 0):,}" for label in labels)]
+        [
+            part.name,
+            f"{part.num_examples:,}",
+            *(f"{part.labels.get(label, 0):,}" for label in labels),
+        ]
         for part in found.parts
     ]
     print_table(["part", "examples", *labels], rows)
@@ -81,13 +83,17 @@ def _print(task: TaskSpec, found: Audit, num_tested: int, visible: float) -> Non
     for part in found.parts:
         words = part.words
         print_lines(
-            [f"{part.name}: {words.median:.0f} words in the median, {words.p95:.0f} at 95 %, "
-             f"{words.maximum:.0f} at most"]
+            [
+                f"{part.name}: {words.median:.0f} words in the median, {words.p95:.0f} at 95 %, "
+                f"{words.maximum:.0f} at most"
+            ]
         )
     for name, tokens in found.tokens.items():
         print_lines(
-            [f"prompts for {name}: {tokens.median:.0f} tokens in the median, "
-             f"{tokens.p95:.0f} at 95 %, {tokens.maximum:.0f} at most"]
+            [
+                f"prompts for {name}: {tokens.median:.0f} tokens in the median, "
+                f"{tokens.p95:.0f} at 95 %, {tokens.maximum:.0f} at most"
+            ]
         )
     print_lines(
         [

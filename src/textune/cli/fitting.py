@@ -1,5 +1,6 @@
 """``textune fit``."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +25,17 @@ class _Job:
     folder: Path
 
 
-def run(
-    source: str, wanted: str | None, out: Path | None, *, seed: int, as_json: bool
-) -> None:
+def run(source: str, wanted: str | None, out: Path | None, *, seed: int, as_json: bool) -> None:
     """Fit on everything that has a gold answer, save the bundle, say how to use it."""
     root = Path(source)
     job = _from_run(root, wanted, out) if root.is_dir() else _from_task(source, wanted, out)
+    job.approach.check(job.task)
     files.check_writable(job.folder.parent)
     dataset = load_dataset(job.task)
     examples = dataset.train.rows + (dataset.test.rows if dataset.test else ())
     tell(f"fitting {job.label} on {len(examples):,} examples of {job.task.name}")
     progress = FitProgress()
     context = Context(report=progress)
-    job.approach.check(job.task)
     predictor = job.approach.fit(job.task, examples, (), seed=seed, context=context)
     progress.count.finish()
     save_bundle(job.folder, job.task, job.approach, predictor)
@@ -48,7 +47,7 @@ def run(
     columns = job.task.text_columns
     names = f" --columns {','.join(columns)}" if columns != ("text",) else ""
     print_lines(["use it:", f"  textune predict {job.folder} FILE.csv{names}"])
-    shown = " ".join(f'--text "{t}"' for t in examples[0].texts)
+    shown = " ".join(f"--text {shlex.quote(t)}" for t in examples[0].texts)
     print_lines([f"  textune predict {job.folder} {shown}"])
 
 
@@ -83,7 +82,5 @@ def _from_task(source: str, wanted: str | None, out: Path | None) -> _Job:
             hint="for example --approach tfidf, or --approach 'tuned: {method: lora}'",
         )
     task = load_task(source, beside=Path())
-    label, approach = build_approach(
-        parse_yaml(wanted, where="--approach"), where="--approach"
-    )
+    label, approach = build_approach(parse_yaml(wanted, where="--approach"), where="--approach")
     return _Job(task, label, approach, out or Path(f"{task.name}-bundle"))

@@ -1,5 +1,6 @@
 """The command ``textune``; each command lives in a module that is imported when it is called."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textune.core.errors import TextuneError
+from textune.core.quiet import quiet_libraries
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,25 +17,30 @@ app = typer.Typer(
     help="Find the best way of adapting a language model to a text task, with evidence and costs.",
 )
 
+SHARE_CORES = ("GOMP_SPINCOUNT", "1000")
+"""Threads that wait sleep early: another busy program then halves the speed, not a fiftieth."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+INTERRUPTED = 130
+"""How typer ends after Ctrl-C: 128 and the number of the signal."""
+
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run, e.g. runs/demo.")]
 StudyPath = Annotated[Path, typer.Argument(help="Study file (YAML).")]
 
 
 def run() -> None:
     """Run a command; a user's mistake is one message and exit 2, never a traceback."""
+    quiet_libraries()
+    os.environ.setdefault(*SHARE_CORES)
     try:
         app()
     except TextuneError as error:
-        sys.stderr.write(f"error: {error.message}\n")
-        if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
+        sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the same command goes on where this one stopped\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            sys.stderr.write("\nstopped; the same command goes on where this one stopped\n")
+        raise
 
 
 @app.command("list")
@@ -61,7 +68,7 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look at data before spending anything: balance, duplicates, leaks, lengths, what can be seen."""
+    """Look at data before spending anything: balance, duplicates, leaks, lengths."""
     from textune.cli import checking
 
     columns = checking.ColumnNames(text, label, id, group)

@@ -88,5 +88,12 @@ def _examples(bundle: Bundle, request: Request) -> Iterator[Example]:
     assert request.file is not None
     layout = layout_of(bundle.task, with_answers=False)
     if request.columns:
-        layout = replace(layout, text_columns=tuple(request.columns.split(",")))
+        columns = tuple(name.strip() for name in request.columns.split(","))
+        if len(columns) != len(layout.text_columns):
+            raise ConfigError(
+                f"task {bundle.task.name} needs {len(layout.text_columns)} text column(s), "
+                f"{len(columns)} given",
+                hint="--columns text, or --columns question1,question2 for a pair",
+            )
+        layout = replace(layout, text_columns=columns)
     return iter_examples(request.file, replace(layout, id_column=request.id, group_column=None))

@@ -39,7 +39,9 @@ def run(root: Path, limits: Limits, *, as_json: bool) -> None:
         return
     print_lines([recommendation.headline, *(f"- {r}" for r in recommendation.reasons)])
     print_lines(["", f"page:      {paths.page}", f"markdown:  {paths.markdown}"])
-    print_lines([f"tables:    {paths.folder / 'tables'}", f"figures:   {paths.folder / 'figures'}"])
+    print_lines(
+        [f"tables:    {paths.folder / 'tables'}", f"figures:   {paths.folder / 'figures'}"]
+    )
     if recommendation.choice:
         print_lines(["", f"next: textune fit {root}"])
 

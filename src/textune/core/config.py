@@ -4,7 +4,6 @@ What is not covered: where files live, and any default (a default stands in its 
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 import types
@@ -14,6 +13,8 @@ from typing import Any, TypeVar
 
 from textune.core.errors import ConfigError, did_you_mean
 from textune.core.registry import Plugin, Registry
+
+_YAML_HINT = "see this line and the one above: indent by spaces, close brackets and quotes"
 
 T = TypeVar("T")
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -28,7 +29,7 @@ def read_yaml(path: Path) -> Json:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"no such file: {path}") from None
+        raise ConfigError(f"no such file: {path}", hint="check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", hint="save it as UTF-8 text") from None
     return parse_yaml(text, where=str(path))
@@ -44,9 +45,10 @@ def parse_yaml(text: str, *, where: str) -> Json:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         problem = str(error.problem or error.context).split("\n")[0]
-        raise ConfigError(f"{where}, line {line}: not YAML: {problem}") from None
+        raise ConfigError(f"{where}, line {line}: not YAML: {problem}", hint=_YAML_HINT) from None
     except YAMLError as error:
-        raise ConfigError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
+        problem = str(error).splitlines()[0]
+        raise ConfigError(f"{where}: not YAML: {problem}", hint=_YAML_HINT) from None
 
 
 def dump_yaml(content: Json) -> str:
@@ -57,7 +59,7 @@ def dump_yaml(content: Json) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # keep the reading order of the dataclass
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the dataclass's order; declared as None
     yaml.width = 100
     stream = io.StringIO()
     yaml.dump(content, stream)
@@ -73,12 +75,14 @@ def parse(cls: type[T], content: Json, *, where: str) -> T:
     from pydantic import ValidationError
 
     if not isinstance(content, dict):
-        raise ConfigError(f"{where}: expected a mapping, found {_shown(content)}")
+        hint = "write lines of the form key: value"
+        raise ConfigError(f"{where}: expected a mapping, found {_shown(content)}", hint=hint)
     try:
         return typing.cast("T", _adapter(cls).validate_json(json.dumps(content, default=str)))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _explain(cls, dict(first), where) from None
+        raise _explain(cls, [dict(e) for e in error.errors()], where) from None
+    except ConfigError as error:  # of a plug-in or a check inside
+        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
 
 
 def json_schema(cls: type[Any]) -> dict[str, Any]:
@@ -133,16 +137,21 @@ class PluginOf:
                 f"{', '.join(self.registry.names())}",
             )
         name, options = next(iter(reference.items()))
-        return parse(self.registry.get(str(name)), options or {}, where=f"{where}: {name}")
+        try:
+            cls = self.registry.get(str(name))
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
+        return parse(cls, {} if options is None else options, where=f"{where}: {name}")
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
         """Validation by ``build``; an instance passes as it is."""
         from pydantic_core import core_schema
 
-        def validate(value: object) -> object:
-            return value if isinstance(value, Plugin) else self.build(value, where="value")
+        def validate(value: object, info: Any) -> object:
+            place = info.field_name or self.registry.noun
+            return value if isinstance(value, Plugin) else self.build(value, where=place)
 
-        return core_schema.no_info_plain_validator_function(validate)
+        return core_schema.with_info_plain_validator_function(validate)
 
     def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
         """One alternative for each plug-in of the folder."""
@@ -162,11 +171,16 @@ class PluginOf:
         return {"anyOf": forms}
 
 
-@functools.cache
+_ADAPTERS: dict[type[Any], Any] = {}
+
+
 def _adapter(cls: type[Any]) -> Any:
+    """Pydantic's validator of a class, built once."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(cls)
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
 
 
 def _fields(value: Any) -> dict[str, Json]:
@@ -184,16 +198,19 @@ def _revised(value: object) -> Json:
     return plain(value)
 
 
-def _explain(cls: type[Any], error: dict[str, Any], where: str) -> ConfigError:
+def _explain(cls: type[Any], errors: list[dict[str, Any]], where: str) -> ConfigError:
+    """The error to report: an unknown key first, as it often is what is missing elsewhere."""
+    unknown = ("unexpected_keyword_argument", "extra_forbidden")
+    error = next((e for e in errors if e["type"] in unknown), errors[0])
     place = ".".join(str(part) for part in error["loc"] if not _is_branch(part))
-    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if error["type"] in unknown:
         key = str(error["loc"][-1])
         allowed = _keys_at(cls, error["loc"][:-1])
         return ConfigError(f"{where}: unknown key {place!r}", hint=did_you_mean(key, allowed))
     if error["type"] in ("missing", "missing_argument"):
         return ConfigError(f"{where}: {place!r} is missing", hint="add this key")
-    message = error["msg"].removeprefix("Value error, ")
-    return ConfigError(f"{where}: {place}: {message}, found {_shown(error['input'])}")
+    problem = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    return ConfigError(f"{where}: {place} cannot be {_shown(error['input'])}", hint=problem)
 
 
 def _is_branch(part: object) -> bool:

@@ -5,7 +5,7 @@
     |- DataError              a file, a row or a set of examples cannot be used
     |- ModelError             weights are missing, altered or unreachable
     |- ImpossibleError        the parts exist but do not go together (method x model x kind)
-    `- StoreError             a run folder, record or bundle is damaged, locked or cannot be written
+    `- StoreError             a run folder or bundle is damaged, locked or cannot be written
 
 Our own mistakes are assertions and stay tracebacks.
 """
@@ -16,13 +16,13 @@ from collections.abc import Iterable
 class TextuneError(Exception):
     """A mistake that the user can mend; printed as one line and a hint, never as a traceback."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+        return f"{self.message}\nhint: {self.hint}"
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return (_rebuild, (type(self), self.message, self.hint))

@@ -22,18 +22,17 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(temporary)  # a killed process of the same number may have left it
         yield temporary
         _sync(temporary)
-        if temporary.is_dir() and path.exists():
-            shutil.rmtree(path)
+        if temporary.is_dir():
+            _remove(path)
         temporary.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,7 +43,8 @@ def write_text(path: Path, text: str) -> None:
 
 def cannot_write(path: Path, error: OSError) -> StoreError:
     """The one message for a place that refuses our bytes."""
-    reason = error.strerror or str(error)
+    is_taken = isinstance(error, FileExistsError)
+    reason = "a file is in the way" if is_taken else error.strerror or str(error)
     return StoreError(f"cannot write {path}: {reason}", hint="check permissions and free space")
 
 
@@ -97,6 +97,13 @@ def sha256_of(path: Path) -> str:
 def folder_bytes(folder: Path) -> int:
     """The bytes of all files below a folder."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

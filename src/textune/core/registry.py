@@ -61,13 +61,21 @@ class Registry(Generic[P]):
         """The plug-in class of that name.
 
         Raises:
-            ConfigError: there is none, or an outside module does not hold exactly one.
+            ConfigError: there is none, or its module cannot be imported or does not hold exactly
+                one.
         """
         if name not in self.names():
             hint = did_you_mean(name, self.names())
             raise ConfigError(f"unknown {self.noun} {name!r}", hint=hint)
         outside = {e.name: e.value.partition(":")[0] for e in entry_points(group=self.group)}
-        module = importlib.import_module(outside.get(name) or f"{self.package}.{name}")
+        place = outside.get(name) or f"{self.package}.{name}"
+        try:
+            module = importlib.import_module(place)
+        except ImportError as error:
+            raise ConfigError(
+                f"cannot import {place}, which holds the {self.noun} {name!r}: {error}",
+                hint="install what it needs",
+            ) from error
         found = [
             item
             for item in vars(module).values()

@@ -8,14 +8,18 @@ import contextlib
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from textune.cost.energy import Energy, counting_energy
+from textune.core.registry import Spec
+from textune.cost.energy import Energy, EnergyMeter, counting_energy
 from textune.cost.memory import DevicePeak, Peak, PeakKind, peak_memory
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
+class Usage(Spec):
     """What a piece of work used. None means not measured or not counted, never zero."""
 
     wall_seconds: float
@@ -27,12 +31,36 @@ class Usage:
     flops: float | None
     energy: Energy | None
 
+    def plus(self, later: "Usage") -> "Usage":
+        """What both used together, one after the other; the later one says the kinds."""
+        return Usage(
+            wall_seconds=self.wall_seconds + later.wall_seconds,
+            cpu_seconds=self.cpu_seconds + later.cpu_seconds,
+            peak_bytes=max(self.peak_bytes, later.peak_bytes),
+            peak_kind=later.peak_kind,
+            tokens=_sum(self.tokens, later.tokens),
+            flops=_sum(self.flops, later.flops),
+            energy=replace(later.energy, joules=self.energy.joules + later.energy.joules)
+            if self.energy and later.energy
+            else None,
+        )
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    """The sum of what was counted; None where nothing was."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
+
 
 @dataclass
 class Meter:
     """A measurement in progress."""
 
     peak: Peak
+    counters: EnergyMeter
+    started: tuple[float, float]
+    """Wall and processor clocks at the start, in seconds."""
     tokens: int | None = None
     flops: float | None = None
     highest_bytes: int = 0
@@ -43,6 +71,20 @@ class Meter:
         """The result; there is one as soon as the block has ended, well or not."""
         assert self._usage is not None, "the metered block has not ended"
         return self._usage
+
+    def so_far(self) -> Usage:
+        """What was used from the start until now."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.note_peak()
+        return Usage(
+            wall_seconds=wall - self.started[0],
+            cpu_seconds=cpu - self.started[1],
+            peak_bytes=self.highest_bytes,
+            peak_kind=self.peak.kind,
+            tokens=self.tokens,
+            flops=self.flops,
+            energy=self.counters.energy(cpu - self.started[1]),
+        )
 
     def note_peak(self) -> None:
         """Keep the peak so far, before somebody resets it."""
@@ -66,25 +108,14 @@ def meter(*, device_peak: DevicePeak | None = None) -> Iterator[Meter]:
     if outer is not None:
         outer.note_peak()
     has_device = device_peak is not None
-    with peak_memory(device_peak) as peak, counting_energy(has_device=has_device) as energy:
-        running = Meter(peak)
+    with peak_memory(device_peak) as peak, counting_energy(has_device=has_device) as counters:
+        running = Meter(peak, counters, (time.perf_counter(), time.process_time()))
         token = _INNERMOST.set(running)
-        wall, cpu = time.perf_counter(), time.process_time()
         try:
             yield running
         finally:
-            wall_seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+            running._usage = running.so_far()
             _INNERMOST.reset(token)
-            running.note_peak()
-            running._usage = Usage(
-                wall_seconds=wall_seconds,
-                cpu_seconds=cpu_seconds,
-                peak_bytes=running.highest_bytes,
-                peak_kind=peak.kind,
-                tokens=running.tokens,
-                flops=running.flops,
-                energy=energy.energy(cpu_seconds),
-            )
             if outer is not None:
                 outer.add(running.tokens, running.flops)
 

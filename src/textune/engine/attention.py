@@ -1,8 +1,9 @@
 """Attention over a packed row: one shared prefix, then every example's own tokens.
 
-A row of ``T`` tokens is ``[prefix (P) | segment 1 | segment 2 | ...]``. Each segment attends to the
-prefix and to itself, never to another segment; positions restart at ``P`` in each. For a causal
-model this gives every token exactly the hidden state that it has when its example stands alone.
+A row of ``T`` tokens is ``[prefix (P) | segment 1 | segment 2 | ...]``. Each segment attends to
+the prefix and to itself, never to another segment; positions restart at ``P`` in each. For a
+causal model this gives every token exactly the hidden state that it has when its example stands
+alone.
 
 Only the attention is gathered into a padded block; everything else of the model sees the row.
 Registered with transformers' public attention interface under ``NAME``, so that every decoder that
@@ -12,7 +13,7 @@ Legend: P prefix tokens, S segments, L longest segment, T tokens of the row, K k
 G query heads of one key-value head, D head size.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -33,32 +34,25 @@ class PrefixCache:
 
 
 @dataclass
-class Layout:
-    """How a row is divided; built by ``engine.packing``."""
+class Block:
+    """Neighbouring segments of a row, alike in length, gathered for attention."""
 
-    prefix: int
-    """P: tokens of the shared prefix, in the row or in the cache."""
     gather_SL: torch.Tensor
-    """Place among the row's segment tokens of each cell of the padded block; 0 where padded."""
+    """Place among the row's segment tokens of each cell; the block's first where padded."""
     own_SLL: torch.Tensor
-    """Which key (last axis) each query may see inside its own segment; padded rows see key 0."""
-    scatter_T: torch.Tensor
-    """Place in the flattened block of each segment token of the row."""
+    """Which key (last axis) each query may see inside its own segment; padding sees key 0."""
+    real_T: torch.Tensor
+    """Place in the flattened block of each token, in the row's order."""
     positions_SL: torch.Tensor
     """Position of each cell, counted from the start of the prefix."""
-    cache: PrefixCache | None = None
-    """Keys and values of a prefix that an earlier row computed; the row then holds none."""
-    record: PrefixCache | None = None
-    """Where to keep the keys and values of this row's prefix."""
     _seen: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = field(default_factory=dict)
 
-    def to(self, device: torch.device) -> "Layout":
-        """The same layout with its tensors on a device."""
-        tensors = (self.gather_SL, self.own_SLL, self.scatter_T, self.positions_SL)
-        moved = [tensor.to(device) for tensor in tensors]
-        return Layout(self.prefix, *moved, cache=self.cache, record=self.record)
+    def to(self, device: torch.device) -> "Block":
+        """The same block with its tensors on a device."""
+        tensors = (self.gather_SL, self.own_SLL, self.real_T, self.positions_SL)
+        return Block(*(tensor.to(device) for tensor in tensors))
 
-    def seen(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
+    def seen(self, prefix: int, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
         """What each query may see of the prefix (S, 1, L, P) and its segment (S, 1, L, L).
 
         None stands for the whole prefix. The same for every layer, so computed once.
@@ -67,14 +61,32 @@ class Layout:
             to_prefix, own = None, self.own_SLL
             if window is not None:
                 positions = self.positions_SL
-                place = torch.arange(self.prefix, device=own.device)
+                place = torch.arange(prefix, device=own.device)
                 to_prefix = (positions[:, :, None] - place < window).unsqueeze(1)
                 own = own & (positions[:, :, None] - positions[:, None, :] < window)
             self._seen[window] = (to_prefix, own.unsqueeze(1))
         return self._seen[window]
 
 
-def packed_attention(
+@dataclass
+class Layout:
+    """How a row is divided; built by ``engine.packing``."""
+
+    prefix: int
+    """P: tokens of the shared prefix, in the row or in the cache."""
+    blocks: tuple[Block, ...]
+    """Every segment once, in the row's order."""
+    cache: PrefixCache | None = None
+    """Keys and values of a prefix that an earlier row computed; the row then holds none."""
+    record: PrefixCache | None = None
+    """Where to keep the keys and values of this row's prefix."""
+
+    def to(self, device: torch.device) -> "Layout":
+        """The same layout with its tensors on a device."""
+        return replace(self, blocks=tuple(block.to(device) for block in self.blocks))
+
+
+def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     module: nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -95,15 +107,18 @@ def packed_attention(
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
     rule = _Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
     in_row = 0 if layout.cache else layout.prefix
-    prefix = layout.cache.layers[layer] if layout.cache else (key[0, :, :in_row], value[0, :, :in_row])
+    prefix = (
+        layout.cache.layers[layer] if layout.cache else (key[0, :, :in_row], value[0, :, :in_row])
+    )
     if layout.record is not None:
         layout.record.layers[layer] = prefix
     outputs = []
     if in_row:
         outputs.append(_prefix_attention(query[0, :, :in_row], prefix, sliding_window, rule))
-    if query.shape[2] > in_row:
-        own = tuple(part[0, :, in_row:].transpose(0, 1) for part in (query, key, value))
-        outputs.append(_segment_attention(own, prefix, layout, sliding_window, rule))
+    own = tuple(part[0, :, in_row:].transpose(0, 1) for part in (query, key, value))
+    for block in layout.blocks:
+        seen = block.seen(layout.prefix, sliding_window)
+        outputs.append(_block_attention(own, prefix, block, seen, rule))
     return torch.cat(outputs).unsqueeze(0), None
 
 
@@ -143,68 +158,71 @@ def _prefix_attention(
     return mixed.view(-1, size, width).transpose(0, 1)
 
 
-def _segment_attention(
+def _block_attention(
     own: tuple[torch.Tensor, ...],
     prefix: _KeysValues,
-    layout: Layout,
-    window: int | None,
+    block: Block,
+    seen: tuple[torch.Tensor | None, torch.Tensor],
     rule: _Rule,
 ) -> torch.Tensor:
-    """Attention of every segment to the prefix and itself.
+    """Attention of the segments of a block, each to the prefix and itself.
 
-    ``own`` are query (T - P, K*G, D), key and value (T - P, K, D); gives (T - P, K*G, D).
+    ``own`` are query (T, K*G, D), key and value (T, K, D) of all segment tokens of the row; gives
+    (tokens of the block, K*G, D) in the row's order.
     """
-    query, key, value = (_to_block(part, layout) for part in own)  # (S, L, heads, D)
+    query, key, value = (_ToBlock.apply(part, block) for part in own)  # type: ignore[no-untyped-call]  # torch's apply
     (segments, longest, _, width), heads = query.shape, key.shape[2]
-    groups = query.shape[2] // heads
+    groups, size = query.shape[2] // heads, prefix[0].shape[1]
     query = (query * rule.scale).view(segments, longest, heads, groups, width)
     query = query.permute(2, 0, 3, 1, 4).reshape(heads, segments, -1, width)  # (K, S, G*L, D)
     key, value = key.permute(2, 0, 1, 3), value.permute(2, 0, 1, 3)  # (K, S, L, D)
     to_own = rule.capped(query @ key.transpose(-1, -2))
     to_prefix = rule.capped(query.view(heads, -1, width) @ prefix[0].transpose(-1, -2))
-    seen_prefix, seen_own = layout.seen(window)
-    to_own = _hide(to_own.view(heads, segments, groups, longest, longest), seen_own)
-    to_prefix = to_prefix.view(heads, segments, groups, longest, layout.prefix)
-    if seen_prefix is not None:
-        to_prefix = _hide(to_prefix, seen_prefix)
+    to_own = _hide(to_own.view(heads, segments, groups, longest, longest), seen[1])
+    to_prefix = to_prefix.view(heads, segments, groups, longest, size)
+    if seen[0] is not None:
+        to_prefix = _hide(to_prefix, seen[0])
     weights = torch.cat([to_prefix, to_own], -1).softmax(-1)
-    on_prefix, on_own = weights.split([layout.prefix, longest], -1)
+    on_prefix, on_own = weights[..., :size], weights[..., size:]
     mixed = on_own.reshape(heads, segments, -1, longest) @ value
-    mixed = mixed + (on_prefix.reshape(heads, segments * groups * longest, -1) @ prefix[1]).view_as(mixed)
-    block = mixed.view(heads, segments, groups, longest, width).permute(1, 3, 0, 2, 4)
-    return _ToRow.apply(block.reshape(segments * longest, -1, width), layout)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply is untyped
-
-
-def _to_block(tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """Segment tokens (T - P, heads, D) as a padded block (S, L, heads, D)."""
-    block = _ToBlock.apply(tokens, layout)  # type: ignore[no-untyped-call]  # torch's apply is untyped
-    return block.view(*layout.gather_SL.shape, *tokens.shape[1:])  # type: ignore[no-any-return]  # as above
+    on_prefix = on_prefix.reshape(heads, segments * groups * longest, size)
+    mixed = mixed + (on_prefix @ prefix[1]).view_as(mixed)
+    mixed = mixed.view(heads, segments, groups, longest, width).permute(1, 3, 0, 2, 4)
+    return _ToRow.apply(mixed.reshape(segments * longest, -1, width), block)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
 
 
 class _ToBlock(torch.autograd.Function):
-    """Rows into a padded block; gradients of padding are zero, so the way back is a plain read."""
+    """Tokens (T, heads, D) into a padded block (S, L, heads, D).
+
+    Gradients of padding are zero, so the way back is a plain write.
+    """
 
     @staticmethod
-    def forward(ctx: Any, tokens: torch.Tensor, layout: Layout) -> torch.Tensor:
-        ctx.layout = layout
-        return tokens.index_select(0, layout.gather_SL.flatten())
+    def forward(ctx: Any, tokens: torch.Tensor, block: Block) -> torch.Tensor:
+        ctx.block, ctx.shape = block, tokens.shape
+        cells = tokens.index_select(0, block.gather_SL.flatten())
+        return cells.view(*block.gather_SL.shape, *tokens.shape[1:])
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]  # torch's is untyped
-        return gradient.index_select(0, ctx.layout.scatter_T), None
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        real = gradient.flatten(0, 1).index_select(0, ctx.block.real_T)
+        start = int(ctx.block.gather_SL[0, 0])
+        whole = gradient.new_zeros(ctx.shape)
+        whole[start : start + len(real)] = real
+        return whole, None
 
 
 class _ToRow(torch.autograd.Function):
     """The real cells of a padded block, in the row's order."""
 
     @staticmethod
-    def forward(ctx: Any, block: torch.Tensor, layout: Layout) -> torch.Tensor:
-        ctx.layout, ctx.shape = layout, block.shape
-        return block.index_select(0, layout.scatter_T)
+    def forward(ctx: Any, cells: torch.Tensor, block: Block) -> torch.Tensor:
+        ctx.block, ctx.shape = block, cells.shape
+        return cells.index_select(0, block.real_T)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]  # torch's is untyped
-        return gradient.new_zeros(ctx.shape).index_copy(0, ctx.layout.scatter_T, gradient), None
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient.new_zeros(ctx.shape).index_copy(0, ctx.block.real_T, gradient), None
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

@@ -50,13 +50,13 @@ class CausalEngine:
 
         The prefix that all prompts share is computed once; it is kept for the next call.
         """
-        prompts = [tuple(p) for p in prompts]
-        prefix = self._reusable_prefix(prompts)
+        whole = [tuple(p) for p in prompts]
+        prefix = self._reusable_prefix(whole)
         cache = self._prefix_cache(prefix)
         cached = len(prefix) + _length(self._virtual_embeddings())
         scores_NC = torch.zeros(len(prompts), labels.num_labels)
-        for chosen in self._chunks(prompts, len(prefix), len(labels.tree.tokens)):
-            segments = [prompts[i][len(prefix) :] for i in chosen]
+        for chosen in self._chunks(whole, len(prefix), len(labels.tree.tokens)):
+            segments = [whole[i][len(prefix) :] for i in chosen]
             row = packing.pack_prompts(segments, labels.tree, cached=cached)
             row.layout.cache = cache
             logits_RV = self._logits(row, None)
@@ -93,7 +93,9 @@ class CausalEngine:
             self._cached[prefix] = cache
         return self._cached[prefix]
 
-    def _chunks(self, prompts: Sequence[tuple[int, ...]], cut: int, nodes: int) -> Iterator[list[int]]:
+    def _chunks(
+        self, prompts: Sequence[tuple[int, ...]], cut: int, nodes: int
+    ) -> Iterator[list[int]]:
         """Indices of prompts, alike in length, so that the padded block wastes little."""
         chunk: list[int] = []
         for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
@@ -119,7 +121,8 @@ class CausalEngine:
                 logits_to_keep=row.read,
                 layout=row.layout,
             )
-        return out.logits[0]
+        logits: torch.Tensor = out.logits[0]
+        return logits
 
     def _count(self, row: Row, *, training: Sequence[torch.nn.Parameter] | None = None) -> None:
         """Report tokens and operations to whoever measures."""
@@ -150,6 +153,7 @@ def _length(virtual: torch.Tensor | None) -> int:
 
 def _pairs(row: Row) -> int:
     """(query, key) pairs that the attention products compute: whole blocks, masked or not."""
-    segments, longest = row.layout.gather_SL.shape
-    own_prefix = len(row.positions) - len(row.layout.scatter_T)
-    return own_prefix**2 + segments * longest * (row.layout.prefix + longest)
+    shapes = [block.gather_SL.shape for block in row.layout.blocks]
+    in_segments = sum(len(block.real_T) for block in row.layout.blocks)
+    of_prefix = (len(row.positions) - in_segments) ** 2
+    return of_prefix + sum(s * longest * (row.layout.prefix + longest) for s, longest in shapes)

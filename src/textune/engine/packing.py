@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from textune.engine.attention import Layout
+from textune.engine.attention import Block, Layout
+
+WASTE = 1.3
+"""Most cells of a padded block for each real token; more blocks cost more calls."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
     """Tokens that all prompts begin with; at least one token of each stays outside."""
     if not prompts:
         return 0
-    low, high = min(prompts), max(prompts)  # whatever these two share, all share
+    ordered = [tuple(p) for p in prompts]
+    low, high = min(ordered), max(ordered)  # whatever these two share, all share
     limit = min(len(p) for p in prompts) - 1
     same = 0
     while same < limit and low[same] == high[same]:
@@ -76,11 +80,14 @@ def pack_answers(items: Sequence[Item], *, virtual: int = 0) -> tuple[Row, torch
     """A training row, and the target token of every read place.
 
     The last token of an answer is only a target, so it is not in the row. Virtual tokens count as
-    the beginning of the prefix.
+    the beginning of the prefix. Items stand in the row by length, so that blocks waste little.
     """
+    items = sorted(items, key=lambda item: len(item.prompt) + len(item.answer))
     prefix = shared_prefix([item.prompt for item in items])
     segments = [item.prompt[prefix:] + item.answer[:-1] for item in items]
-    read, targets, start = [], [], virtual + prefix
+    read: list[int] = []
+    targets: list[int] = []
+    start = virtual + prefix
     for item, segment in zip(items, segments, strict=True):
         first = start + len(item.prompt) - prefix - 1
         read += range(first, first + len(item.answer))
@@ -100,7 +107,8 @@ def pack_prompts(segments: Sequence[tuple[int, ...]], tree: Tree, *, cached: int
 
     Read places: for each segment its last own token, then every node of the tree.
     """
-    read, start = [], 0
+    read: list[int] = []
+    start = 0
     for segment in segments:
         last = start + len(segment) - 1
         read += range(last, last + 1 + len(tree.tokens))
@@ -118,33 +126,51 @@ def _row(
     offset: int = 0,
 ) -> Row:
     before = virtual + len(prefix) + offset
-    nodes = len(tree.tokens)
-    lengths = torch.tensor([len(s) + nodes for s in segments], dtype=torch.long)
-    longest = int(lengths.max()) if len(segments) else 0
-    column = torch.arange(longest)
-    real_SL = column < lengths[:, None]
-    starts = torch.cumsum(lengths, 0) - lengths
-    gather_SL = torch.where(real_SL, starts[:, None] + column, 0)
-    own_SLL = (column[:, None] >= column) & real_SL[:, None, :] | (column == 0)
-    positions_SL = (before + column).repeat(len(segments), 1)
-    if nodes:
-        depths, sees = torch.tensor(tree.depths()), tree.sees()
-        for index, segment in enumerate(segments):
-            part = slice(len(segment), len(segment) + nodes)
-            own_SLL[index, part, part] = sees
-            positions_SL[index, part] = before + len(segment) - 1 + depths
-    layout = Layout(
-        prefix=before,
-        gather_SL=gather_SL,
-        own_SLL=own_SLL,
-        scatter_T=real_SL.flatten().nonzero().squeeze(-1),
-        positions_SL=positions_SL,
+    lengths = [len(s) + len(tree.tokens) for s in segments]
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    blocks = tuple(
+        _block([len(s) for s in segments[part]], tree, start=starts[part.start], before=before)
+        for part in _alike(lengths)
     )
     flat = [*prefix, *(token for s in segments for token in (*s, *tree.tokens))]
-    positions = torch.cat([torch.arange(offset, before), positions_SL[real_SL]])
+    places = [block.positions_SL.flatten()[block.real_T] for block in blocks]
     return Row(
         tokens=torch.tensor(flat, dtype=torch.long),
-        positions=positions,
-        layout=layout,
+        positions=torch.cat([torch.arange(offset, before), *places]),
+        layout=Layout(before, blocks),
         read=torch.tensor(read, dtype=torch.long),
+    )
+
+
+def _alike(lengths: Sequence[int]) -> list[slice]:
+    """Neighbours whose padded block has at most ``WASTE`` times as many cells as real tokens."""
+    parts, start = [], 0
+    for end in range(1, len(lengths) + 1):
+        longer = lengths[start : end + 1]
+        if end == len(lengths) or len(longer) * max(longer) > WASTE * sum(longer):
+            parts.append(slice(start, end))
+            start = end
+    return parts
+
+
+def _block(own: Sequence[int], tree: Tree, *, start: int, before: int) -> Block:
+    """Segments with so many own tokens, each followed by the tree, from ``start`` in the row."""
+    nodes = len(tree.tokens)
+    lengths = torch.tensor(own) + nodes
+    column = torch.arange(int(lengths.max()))
+    real_SL = column < lengths[:, None]
+    starts = start + torch.cumsum(lengths, 0) - lengths
+    own_SLL = (column[:, None] >= column) & real_SL[:, None, :] | (column == 0)
+    positions_SL = (before + column).repeat(len(own), 1)
+    if nodes:
+        depths, sees = torch.tensor(tree.depths()), tree.sees()
+        for index, length in enumerate(own):
+            part = slice(length, length + nodes)
+            own_SLL[index, part, part] = sees
+            positions_SL[index, part] = before + length - 1 + depths
+    return Block(
+        gather_SL=torch.where(real_SL, starts[:, None] + column, starts[:1, None]),
+        own_SLL=own_SLL,
+        real_T=real_SL.flatten().nonzero().squeeze(-1),
+        positions_SL=positions_SL,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from textune.evaluation.intervals import Interval
 from textune.evaluation.metrics import Floats, confusion, metric_value
 from textune.evaluation.resampling import RESAMPLES, resampled_values
-from textune.evaluation.significance import Test
+from textune.evaluation.significance import Test, bootstrap_test
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +34,7 @@ class Resampled:
 
     def test_against(self, other: "Resampled") -> Test:
         """As ``significance.paired_bootstrap``, this minus the other, from the draws at hand."""
-        observed = self.observed - other.observed
-        if np.isnan(observed):
-            return Test(None, None, "paired bootstrap")
-        differences = self.values_R - other.values_R
-        differences = differences[~np.isnan(differences)]
-        num_as_far = int(np.sum(np.abs(differences - observed) >= abs(observed) - 1e-12))
-        return Test(observed, (1 + num_as_far) / (1 + len(differences)), "paired bootstrap")
+        return bootstrap_test(self.observed - other.observed, self.values_R - other.values_R)
 
 
 def resample(

@@ -92,7 +92,7 @@ class PeftMethod(Method):
 
         try:
             adapted: nn.Module = PeftModel.from_pretrained(
-                model, folder, autocast_adapter_dtype=False, local_files_only=True
+                model, str(folder), autocast_adapter_dtype=False, local_files_only=True
             )
         except Exception as error:
             reason = str(error).strip().splitlines()[0]

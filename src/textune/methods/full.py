@@ -44,7 +44,8 @@ class Full(Method):
         except (OSError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise StoreError(
-                f"damaged weights in {folder}: {reason}", hint="fit it again, or take it from a copy"
+                f"damaged weights in {folder}: {reason}",
+                hint="fit it again, or take it from a copy",
             ) from None
         adapted: nn.Module = model
         return adapted

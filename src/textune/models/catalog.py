@@ -65,7 +65,9 @@ class ModelSpec(Spec):
 
 def library_names() -> list[str]:
     """Names of the models that come with textune."""
-    return sorted(p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml")
+    )
 
 
 def find_model(name: str, *, form: Literal["causal", "encoder"] = "causal") -> ModelSpec:

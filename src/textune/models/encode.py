@@ -38,5 +38,5 @@ def embed(loaded: Loaded, texts: Sequence[str], *, batch_size: int = 64) -> np.n
 
 def _dense_params(loaded: Loaded) -> int:
     """Parameters that multiply every token (the embedding table only looks up)."""
-    table = loaded.model.get_input_embeddings().weight.numel()
+    table = sum(p.numel() for p in loaded.model.get_input_embeddings().parameters())
     return loaded.num_params - table

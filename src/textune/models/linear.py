@@ -39,7 +39,7 @@ class LinearClassifier:
 def fit_linear(
     features: Any, answers: Sequence[str], labels: Sequence[str], *, strength: float
 ) -> LinearClassifier:
-    """Logistic regression with L2 penalty 1 / ``strength`` and balanced class weights.
+    """Logistic regression with L2 penalty 1 / ``strength``.
 
     A label without training example gets a bias that no other label falls below.
 
@@ -55,12 +55,14 @@ def fit_linear(
             hint="give examples of at least two labels",
         )
     codes = [present.index(a) for a in answers]
-    model = LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
+    model = LogisticRegression(C=strength, max_iter=2000)
     model.fit(features, codes)
     # scikit-learn keeps one row for two classes: the logit of the second against the first
     two = len(present) == 2
     rows = np.vstack([-model.coef_ / 2, model.coef_ / 2]) if two else model.coef_
-    offsets = np.concatenate([-model.intercept_ / 2, model.intercept_ / 2]) if two else model.intercept_
+    offsets = (
+        np.concatenate([-model.intercept_ / 2, model.intercept_ / 2]) if two else model.intercept_
+    )
     weights = np.zeros((len(labels), rows.shape[1]))
     bias = np.full(len(labels), -1e9)
     for row, label in enumerate(present):

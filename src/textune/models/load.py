@@ -1,14 +1,18 @@
-"""Weights and tokenizer into memory; one frozen base for each worker, and the proof that it stayed.
+"""Weights and tokenizer into memory; one frozen base a worker, and the proof that it stayed.
 
 What is not covered: adapting a model (``methods``) and running it (``engine``).
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
 import transformers
+from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -99,17 +103,11 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
     folder = local_folder(spec)
     dtype = getattr(torch, precision)
     options = {} if quantisation == "none" else {"quantization_config": nf4_config(dtype)}
-    try:
+    with _explained(spec, folder, "causal language model"):
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, device_map=device_name(), **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"cannot load {spec.name} from {folder}: {reason}",
-            hint="it must be a causal language model in safetensors form",
-        ) from None
     return Loaded(spec, frozen(model), tokenizer)
 
 
@@ -127,16 +125,33 @@ def load_encoder(spec: ModelSpec) -> Loaded:
     """A sentence encoder in fp32 and evaluation mode.
 
     Raises:
-        ModelError: the weights cannot be had.
+        ModelError: the weights cannot be had, or the folder is not an encoder in safetensors.
     """
     folder = local_folder(spec)
-    model = AutoModel.from_pretrained(folder, use_safetensors=True, device_map=device_name())
-    return Loaded(spec, frozen(model), AutoTokenizer.from_pretrained(folder))
+    with _explained(spec, folder, "encoder"):
+        model = AutoModel.from_pretrained(folder, use_safetensors=True, device_map=device_name())
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Loaded(spec, frozen(model), tokenizer)
+
+
+@contextlib.contextmanager
+def _explained(spec: ModelSpec, folder: Path, form: str) -> Iterator[None]:
+    """What transformers says about a folder that it cannot load, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"cannot load {spec.name} from {folder}: {reason}",
+            hint=f"it must be a whole {form} in safetensors form",
+        ) from None
 
 
 def frozen(model: PreTrainedModel) -> PreTrainedModel:
     """The model in evaluation mode with no parameter that takes a gradient."""
-    return model.requires_grad_(False).eval()
+    model.requires_grad_(False)
+    model.eval()
+    return model
 
 
 def count_params(parameter: nn.Parameter) -> int:

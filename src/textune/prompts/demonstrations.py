@@ -8,7 +8,9 @@ from textune.core.seeds import generator
 from textune.data.examples import Example
 
 
-def balanced(train: Sequence[Example], labels: Sequence[str], shots: int, seed: int) -> list[Example]:
+def balanced(
+    train: Sequence[Example], labels: Sequence[str], shots: int, seed: int
+) -> list[Example]:
     """``shots`` examples of the training part, labels as even as the number allows, shuffled.
 
     Which labels get one more is drawn too, so that no label is preferred over seeds.

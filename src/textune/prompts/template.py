@@ -15,6 +15,7 @@ from textune.tasks.base import TaskSpec
 REVISION = 1
 """Raised when the wording changes; part of every fingerprint that reads prompts."""
 
+_HINT = "choose another model, or mend its chat template"
 _HOLE = "\u241etextune\u241e"
 
 
@@ -34,7 +35,9 @@ def instruction_text(task: TaskSpec) -> str:
     """The instruction, the labels with their definitions, and the form of the answer."""
     lines = [task.instruction.strip(), "", "Possible answers:"]
     for label, definition in task.labels.items():
-        lines.append(f"- {task.words[label]}: {definition}" if definition else f"- {task.words[label]}")
+        lines.append(
+            f"- {task.words[label]}: {definition}" if definition else f"- {task.words[label]}"
+        )
     return "\n".join([*lines, "", "Answer with one of these and nothing else."])
 
 
@@ -65,10 +68,12 @@ def build_prompt(task: TaskSpec, demonstrations: Sequence[Example], tokenizer: A
         try:
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         except Exception as error:
-            raise ModelError(f"the model's chat template fails: {error}") from error
+            reason = str(error).split("\n")[0]
+            raise ModelError(f"the model's chat template fails: {reason}", hint=_HINT) from error
     before, hole, after = text.partition(_HOLE)
     if not hole or _HOLE in after:
-        raise ModelError("the model's chat template does not show the user's text exactly once")
+        what = "the model's chat template does not show the user's text exactly once"
+        raise ModelError(what, hint=_HINT)
     return Prompt(before, after)
 
 

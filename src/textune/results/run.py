@@ -1,12 +1,11 @@
 """RunSpec: a study with everything resolved, as it stands in ``study.yaml`` of a run folder."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textune.core import files
 from textune.core.config import dump_yaml, parse, plain, read_yaml
-from textune.core.errors import StoreError
+from textune.core.errors import ConfigError, StoreError
 from textune.core.registry import Spec
 from textune.data.examples import Example, Examples
 from textune.results.record import CellKey
@@ -108,13 +107,20 @@ def load_run(root: Path) -> RunSpec:
     """The resolved study of a run folder.
 
     Raises:
-        StoreError: this is no run folder.
-        ConfigError: ``study.yaml`` is damaged.
+        StoreError: this is no run folder, or its ``study.yaml`` is damaged.
     """
     path = root / "study.yaml"
     if not path.is_file():
-        raise StoreError(f"{root} is no run folder: it has no study.yaml", hint="run a study first")
-    return parse(RunSpec, json.loads(json.dumps(read_yaml(path), default=str)), where=str(path))
+        raise StoreError(
+            f"{root} is no run folder: it has no study.yaml", hint="run a study first"
+        )
+    try:
+        return parse(RunSpec, read_yaml(path), where=str(path))
+    except ConfigError as error:
+        raise StoreError(
+            f"{root} is no run folder, or damaged: {error.message}",
+            hint="run the study again: finished cells are kept",
+        ) from None
 
 
 def load_tested(root: Path) -> Examples:

@@ -1,10 +1,10 @@
 """Store: a folder per cell; a cell is done when its ``record.json`` is there, written by rename.
 
-    <run>/study.yaml                          the resolved study
-    <run>/cells/<fingerprint>/record.json     Record
-    <run>/cells/<fingerprint>/predictions.parquet
-    <run>/cells/<fingerprint>/bundle/         the fitted approach
-    <run>/cells/<fingerprint>/work/           checkpoints of a cell in progress
+<run>/study.yaml                          the resolved study
+<run>/cells/<fingerprint>/record.json     Record
+<run>/cells/<fingerprint>/predictions.parquet
+<run>/cells/<fingerprint>/bundle/         the fitted approach
+<run>/cells/<fingerprint>/work/           checkpoints of a cell in progress
 """
 
 import json
@@ -115,7 +115,7 @@ def _write_parquet(path: Path, scored: ScoredExamples) -> None:
                 [None] * size if said.scores is None else said.scores.tolist(),
                 pa.list_(pa.float64()),
             ),
-            "raw": pa.array(said.raw or [None] * size, pa.string()),
+            "raw": pa.array(list(said.raw) if said.raw else [None] * size, pa.string()),
         }
     )
     pq.write_table(table, path)

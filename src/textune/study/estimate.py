@@ -34,8 +34,10 @@ class Estimate:
 def estimate(plan: Plan, label: str, known: Sequence[Record]) -> Estimate:
     """The expected cost of an approach's cells that have no record."""
     ended = {r.fingerprint for r in known}
-    left = [c for c in plan.cells if c.key.approach == label and c.fingerprint not in ended]
-    measured = [r for r in known if r.cell.approach == label and r.cost is not None]
+    cells = [c for c in plan.cells if c.key.approach == label]
+    own = {c.fingerprint for c in cells}
+    left = [c for c in cells if c.fingerprint not in ended]
+    measured = [r for r in known if r.fingerprint in own and r.cost is not None]
     family = plan.study.approaches[label].family
     if measured:
         fit = mean(r.cost.fit_seconds / max(1, r.num_train) for r in measured if r.cost)

@@ -86,14 +86,12 @@ def make_plan(study: StudySpec) -> Plan:
     examples = Examples(dataset.train.rows + (dataset.test.rows if dataset.test else ()))
     parts = _parts(study.task, dataset, examples, protocol)
     impossible = _impossible(study, min(len(part.train) for part, _ in parts))
-    task_part = {"answers": list(study.task.labels), "kind": study.task.kind.name}
-    prompt_part = {**task_part, "task": plain(replace(study.task, data=replace(study.task.data, train="", test=None)))}
     cells = []
     hashes = _Hashes(examples)
     for label, approach in study.approaches.items():
         if label in impossible:
             continue
-        described = prompt_part if approach.reads_prompt else task_part
+        described = _described(study.task, reads_prompt=approach.reads_prompt)
         identity = approach.identity
         for part, (size, fold) in parts:
             train, valid = _validation(examples, part.train, protocol)
@@ -108,6 +106,14 @@ def make_plan(study: StudySpec) -> Plan:
     if dataset.test:
         data_hash["test"] = dataset.test.content_hash
     return Plan(study, protocol, examples, tuple(cells), impossible, data_hash)
+
+
+def _described(task: TaskSpec, *, reads_prompt: bool) -> list[object]:
+    """What of a task, besides its examples, can change what a cell produces."""
+    described: list[object] = [task.kind, list(task.labels), task.positive]
+    if reads_prompt:
+        described += [task.instruction, list(task.labels.values()), list(task.words.values())]
+    return described
 
 
 class _Hashes:
@@ -136,7 +142,9 @@ def _resolved(study: StudySpec, dataset: Dataset) -> ProtocolSpec:
     grouped = protocol.grouped
     if grouped == "auto":
         grouped = any(e.group is not None for e in dataset.train)
-    return replace(protocol, split=split, grouped=grouped, folds=protocol.folds if split == "kfold" else 1)
+    return replace(
+        protocol, split=split, grouped=grouped, folds=protocol.folds if split == "kfold" else 1
+    )
 
 
 def _parts(

@@ -4,18 +4,22 @@ A cell is done when its record is on disk; nothing else is remembered, so a stud
 any instant and started again.
 """
 
+import contextlib
 import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from textune.core import files
+from textune.core.errors import StoreError
+from textune.cost.price import load_prices, price
+from textune.models.device import price_name
 from textune.results.record import Failure, Record
-from textune.results.run import save_run
+from textune.results.run import load_run, load_tested, save_run
 from textune.results.store import Store
 from textune.study.machine import cores
 from textune.study.plan import Cell, Plan
@@ -67,6 +71,7 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
     """
     for error in plan.impossible.values():
         raise error
+    setup = _setup(plan, root, options)
     files.check_writable(root)
     with files.locked(root / "lock", wait=False):
         store = Store(root)
@@ -75,22 +80,43 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
         known = {f: store.load(f) for c in plan.cells if store.has(f := c.fingerprint)}
         todo = [c for c in plan.cells if c.fingerprint not in known]
         unique = list({c.fingerprint: c for c in todo}.values())
-        watcher.begin(len(plan.cells), len(plan.cells) - len(todo))
-        if todo or not (root / "study.yaml").exists() or _is_amended(root, plan):
+        watcher.begin(len(plan.cells), len(plan.cells) - len(unique))
+        if todo or _is_amended(root, plan):
             save_run(root, plan.run_spec(), plan.tested)
         if unique:
-            _Crew(plan, store, watcher, options).do(unique)
+            _Crew(setup, store, watcher, options.workers).do(unique)
         records = store.records(c.fingerprint for c in plan.cells)
     failures = sum(r.status == "failed" for r in records)
     return Outcome(root, len(records) - failures, failures, len(plan.cells) - len(todo))
 
 
+def _setup(plan: Plan, root: Path, options: Options) -> Setup:
+    """What workers need; a price table that does not know this machine is refused here."""
+    prices, machine = load_prices(), price_name()
+    price(0.0, machine=machine, table=prices)
+    return Setup(
+        task=plan.study.task,
+        examples=plan.examples,
+        root=root,
+        checkpoint_seconds=options.checkpoint_seconds,
+        prices=prices,
+        machine=machine,
+    )
+
+
 def _is_amended(root: Path, plan: Plan) -> bool:
-    """Whether the run folder describes another set of cells than the plan."""
-    text = (root / "study.yaml").read_text(encoding="utf-8")
-    return any(c.fingerprint not in text for c in plan.cells) or text.count(
-        "fingerprint:"
-    ) != len(plan.cells)
+    """Whether the run folder describes another study than the plan, or nothing readable."""
+    try:
+        known, tested = load_run(root), load_tested(root)
+    except StoreError:
+        return True
+    planned = replace(
+        plan.run_spec(),
+        textune=known.textune,
+        versions=known.versions,
+        hardware=known.hardware,
+    )
+    return planned != known or plan.tested != tested
 
 
 def _forget_failures(store: Store, plan: Plan) -> None:
@@ -112,16 +138,11 @@ class _Worker:
 class _Crew:
     """Sends cells to workers, group by group, and outlives the death of any of them."""
 
-    def __init__(self, plan: Plan, store: Store, watcher: Watcher, options: Options) -> None:
+    def __init__(self, setup: Setup, store: Store, watcher: Watcher, num_workers: int) -> None:
+        self.setup = setup
         self.store = store
         self.watcher = watcher
-        self.num_workers = max(1, options.workers)
-        self.setup = Setup(
-            task=plan.study.task,
-            examples=plan.examples,
-            root=store.root,
-            checkpoint_seconds=options.checkpoint_seconds,
-        )
+        self.num_workers = num_workers
         self.spawn = multiprocessing.get_context("spawn")
 
     def do(self, cells: list[Cell]) -> None:
@@ -144,24 +165,28 @@ class _Crew:
 
     def _start(self, cells: deque[Cell]) -> _Worker:
         ours, theirs = self.spawn.Pipe()
-        os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // self.num_workers))
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
         process = self.spawn.Process(target=work, args=(theirs, self.setup), daemon=True)
-        process.start()
+        threads = str(max(1, cores() // self.num_workers))
+        with _environment(OMP_NUM_THREADS=threads, TOKENIZERS_PARALLELISM="false"):
+            process.start()
         theirs.close()
         worker = _Worker(process, ours, cells)
         self._next(worker)
         return worker
 
     def _next(self, worker: _Worker) -> bool:
-        """Send the next cell; without one, end the worker."""
-        if not worker.cells:
-            worker.pipe.send(None)
+        """Send the next cell; without one, end the worker.
+
+        That a worker died before it could read is found when it is listened to.
+        """
+        cell = worker.cells.popleft() if worker.cells else None
+        with contextlib.suppress(ConnectionError):
+            worker.pipe.send(cell)
+        if cell is None:
             worker.process.join()
             return False
-        worker.current = worker.cells.popleft()
-        self.watcher.started(worker.current)
-        worker.pipe.send(worker.current)
+        worker.current = cell
+        self.watcher.started(cell)
         return True
 
     @staticmethod
@@ -173,7 +198,7 @@ class _Crew:
         """Take one event; false when the worker is gone."""
         try:
             event = worker.pipe.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the pipe ended, maybe in the middle of an event
             self._bury(worker)
             return False
         if isinstance(event, Step):
@@ -183,11 +208,7 @@ class _Crew:
         if event.error is not None:
             raise event.error
         self.watcher.ended(worker.current, self.store.load(event.fingerprint))
-        try:
-            return self._next(worker)
-        except ConnectionError:
-            self._bury(worker)
-            return False
+        return self._next(worker)
 
     def _bury(self, worker: _Worker) -> None:
         """A worker died in the middle of a cell: that is the cell's result."""
@@ -204,6 +225,18 @@ class _Crew:
         self.watcher.ended(cell, self.store.load(cell.fingerprint))
 
 
+@contextlib.contextmanager
+def _environment(**defaults: str) -> Iterator[None]:
+    """For a process that is started inside: these variables, unless the user set them."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
 def _batches(cells: list[Cell], workers: int) -> Iterator[deque[Cell]]:
     """Cells by base model, so that weights load once; several workers share large groups."""
     groups: dict[str, list[Cell]] = {}
@@ -212,4 +245,3 @@ def _batches(cells: list[Cell], workers: int) -> Iterator[deque[Cell]]:
     for group in groups.values():
         for start in range(min(workers, len(group))):
             yield deque(group[start::workers])
-

@@ -72,7 +72,8 @@ def build_approach(entry: object, *, where: str) -> tuple[str, Approach]:
     if isinstance(entry, dict) and "label" in entry:
         label, entry = entry["label"], {k: v for k, v in entry.items() if k != "label"}
         if not isinstance(label, str) or not label.strip():
-            raise ConfigError(f"{where}: a label must be a word, found {label!r}")
+            hint = "write it in quotes"
+            raise ConfigError(f"{where}: a label must be a word, found {label!r}", hint=hint)
     approach: Approach = PluginOf(REGISTRY).build(entry, where=where)
     return label or approach.label(), approach.resolved()
 
@@ -83,19 +84,23 @@ def _check_protocol(protocol: ProtocolSpec, where: str) -> None:
         hint = did_you_mean(protocol.split, splits)
         raise ConfigError(f"{where}: protocol.split: unknown {protocol.split!r}", hint=hint)
     if not protocol.seeds or len(set(protocol.seeds)) < len(protocol.seeds):
-        raise ConfigError(f"{where}: protocol.seeds must be different numbers, at least one")
+        hint = "for example seeds: [0, 1, 2]"
+        raise ConfigError(f"{where}: protocol.seeds must be different, at least one", hint=hint)
     for size in (*protocol.sizes, protocol.test_size):
         if size != "all" and (isinstance(size, str) or size < 2):
-            raise ConfigError(f"{where}: a size is a number of examples or 'all', found {size!r}")
+            hint = "a size is a number of examples from 2, or all"
+            raise ConfigError(f"{where}: protocol: a size cannot be {size!r}", hint=hint)
     if not protocol.sizes or len(set(protocol.sizes)) < len(protocol.sizes):
-        raise ConfigError(f"{where}: protocol.sizes must be different, at least one")
+        hint = "for example sizes: [100, 1000, all]"
+        raise ConfigError(f"{where}: protocol.sizes must be different, at least one", hint=hint)
     if not 0 <= protocol.valid_fraction < 1:
         raise ConfigError(
-            f"{where}: protocol.valid_fraction must be from 0 to below 1, "
-            f"found {protocol.valid_fraction}"
+            f"{where}: protocol.valid_fraction cannot be {protocol.valid_fraction}",
+            hint="it is a share from 0 to below 1, for example 0.1",
         )
     if protocol.grouped not in (True, False, "auto"):
-        raise ConfigError(f"{where}: protocol.grouped is true, false or auto")
+        hint = "it is true, false or auto"
+        raise ConfigError(f"{where}: protocol.grouped cannot be {protocol.grouped!r}", hint=hint)
 
 
 def with_protocol(study: StudySpec, **changes: Any) -> StudySpec:

@@ -1,5 +1,6 @@
 """One cell: fit, predict, measure, store. This is where cost is measured, around the approach."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -10,9 +11,10 @@ from pathlib import Path
 from textune.approaches.base import Context, Predictor
 from textune.bundles.bundle import save_bundle
 from textune.core import files
-from textune.core.errors import TextuneError
+from textune.core.config import parse, plain
+from textune.core.errors import StoreError, TextuneError
 from textune.cost.latency import percentiles
-from textune.cost.memory import DevicePeak
+from textune.cost.memory import DevicePeak, release_memory
 from textune.cost.meter import Usage, meter
 from textune.cost.price import PriceTable, price
 from textune.data.examples import Example, Examples
@@ -42,7 +44,11 @@ class Bench:
 
 
 def run_cell(cell: Cell, bench: Bench, report: Callable[[int, int, float], None]) -> Record:
-    """Do a cell and store what came out; a cell that fails becomes a record that says why."""
+    """Do a cell and store what came out; a cell that fails becomes a record that says why.
+
+    Raises:
+        StoreError: its folder cannot be written or is damaged; the cell stays to be done.
+    """
     folder = bench.store.cell(cell.fingerprint)
     with files.locked(folder / "lock"):
         if bench.store.has(cell.fingerprint):  # another process was faster
@@ -53,6 +59,8 @@ def run_cell(cell: Cell, bench: Bench, report: Callable[[int, int, float], None]
         scored = None
         try:
             record, scored = _measured(cell, bench, context)
+        except StoreError:
+            raise
         except Exception as error:
             bench.context.pool_drop()
             record = failed(cell, failure_of(error))
@@ -90,37 +98,36 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
     train, valid, test = (
         bench.examples.take(part).rows for part in (cell.train, cell.valid, cell.test)
     )
-    task = bench.task
+    task, spent = bench.task, _Spent(bench.store.cell(cell.fingerprint) / "work" / "spent.json")
+    release_memory()
     with meter(device_peak=bench.device_peak) as fitting:
-        predictor = cell.approach.fit(
-            task, train, valid, seed=cell.key.seed, context=context
-        )
+        context = replace(context, kept=lambda: spent.keep(fitting.so_far()))
+        predictor = cell.approach.fit(task, train, valid, seed=cell.key.seed, context=context)
     try:
         unanswered = [replace(example, answer=None) for example in test]
         with meter(device_peak=bench.device_peak) as predicting:
             said = predictor.predict(unanswered)
         assert len(said) == len(test), f"{len(said)} predictions for {len(test)} examples"
         latency = _latency(predictor, unanswered)
-        bundle = context.work / ".." / "bundle" if context.work else None
-        assert bundle is not None
-        save_bundle(bundle.resolve(), task, cell.approach, predictor)
+        bundle = bench.store.cell(cell.fingerprint) / "bundle"
+        save_bundle(bundle, task, cell.approach, predictor)
     finally:
         predictor.close()
     gold = [str(e.answer) for e in test]
-    cost = _cost(fitting.usage, predicting.usage, bench)
+    cost = replace(
+        _cost(spent.with_earlier(fitting.usage), predicting.usage, bench),
+        total_params=predictor.total_params,
+        trainable_params=predictor.trainable_params,
+        latency_p50_seconds=latency[0],
+        latency_p95_seconds=latency[1],
+        adapter_bytes=_weight_bytes(bundle),
+    )
     record = Record(
         fingerprint=cell.fingerprint,
         status="done",
         cell=cell.key,
         scores=score(said, gold, list(task.labels), positive=task.positive),
-        cost=replace(
-            cost,
-            total_params=predictor.total_params,
-            trainable_params=predictor.trainable_params,
-            latency_p50_seconds=latency[0],
-            latency_p95_seconds=latency[1],
-            adapter_bytes=_weight_bytes(bundle.resolve()),
-        ),
+        cost=cost,
         num_train=len(train),
         num_test=len(test),
         notes=predictor.notes,
@@ -128,6 +135,24 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         finished=_now(),
     )
     return record, ScoredExamples([e.id for e in test], gold, said)
+
+
+class _Spent:
+    """What killed attempts at a fit used up to their last checkpoints; it counts as cost too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.earlier: Usage | None = None
+        if path.is_file():
+            self.earlier = parse(Usage, json.loads(path.read_text("utf-8")), where=str(path))
+
+    def keep(self, usage: Usage) -> None:
+        """Write down what was used until the checkpoint that was just made."""
+        files.write_text(self.path, json.dumps(plain(self.with_earlier(usage))))
+
+    def with_earlier(self, usage: Usage) -> Usage:
+        """The whole of it."""
+        return self.earlier.plus(usage) if self.earlier else usage
 
 
 def _latency(

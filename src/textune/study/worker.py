@@ -3,19 +3,19 @@
 It dies with its parent, so that a killed study leaves nothing running.
 """
 
-import logging
 import os
+import signal
 import threading
-import warnings
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from pathlib import Path
 
 from textune.approaches.base import Context
 from textune.core.errors import TextuneError
-from textune.cost.price import load_prices
+from textune.core.quiet import quiet_libraries
+from textune.cost.price import PriceTable
 from textune.data.examples import Examples
-from textune.models.device import device_peak, price_name
+from textune.models.device import device_peak
 from textune.results.store import Store
 from textune.study.plan import Cell
 from textune.study.work import Bench, run_cell
@@ -30,6 +30,9 @@ class Setup:
     examples: Examples
     root: Path
     checkpoint_seconds: float
+    prices: PriceTable
+    machine: str
+    """The price table's name for the machine."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,15 @@ class Ended:
 def work(pipe: "connection.Connection[Step | Ended, Cell | None]", setup: Setup) -> None:
     """Main of a worker: cells come in, events go out, None ends it."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _quiet_libraries()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the study, which ends its workers
+    quiet_libraries()
     bench = Bench(
         task=setup.task,
         examples=setup.examples,
         store=Store(setup.root),
         context=Context(checkpoint_seconds=setup.checkpoint_seconds),
-        prices=load_prices(),
-        machine=price_name(),
+        prices=setup.prices,
+        machine=setup.machine,
         device_peak=device_peak(),
     )
     while (cell := pipe.recv()) is not None:
@@ -75,13 +79,6 @@ def work(pipe: "connection.Connection[Step | Ended, Cell | None]", setup: Setup)
         except TextuneError as error:  # the store refuses: nothing can be kept, so stop
             pipe.send(Ended(name, error))
             return
-
-
-def _quiet_libraries() -> None:
-    """Keep libraries from writing over the progress display."""
-    for name in ("bitsandbytes", "transformers", "accelerate", "peft"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 
 def _die_with_parent() -> None:

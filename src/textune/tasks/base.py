@@ -1,4 +1,4 @@
-"""TaskSpec: what is to be predicted, its labels, instruction and data; and where tasks are found."""
+"""TaskSpec: what is to be predicted, its labels, instruction and data; where tasks are found."""
 
 import os
 from dataclasses import dataclass, field
@@ -91,7 +91,9 @@ class TaskSpec(Spec):
                 hint="give each label its own word under 'answers'",
             )
         if problem := self.kind.check_labels(list(self.labels), self.positive):
-            raise ConfigError(f"task {self.name}: {problem}", hint=f"labels: {', '.join(self.labels)}")
+            raise ConfigError(
+                f"task {self.name}: {problem}", hint=f"labels: {', '.join(self.labels)}"
+            )
         if len(self.text_columns) != self.kind.num_texts:
             raise ConfigError(
                 f"task {self.name}: kind {self.kind.name} needs {self.kind.num_texts} text "
@@ -113,7 +115,9 @@ class TaskSpec(Spec):
 
 def library_names() -> list[str]:
     """Names of the tasks that come with textune."""
-    return sorted(p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml") for p in LIBRARY.iterdir() if p.name.endswith(".yaml")
+    )
 
 
 def load_task(reference: Json, *, beside: Path | None = None) -> TaskSpec:

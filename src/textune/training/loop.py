@@ -37,10 +37,12 @@ class Trainee:
 class Watch:
     """Who is told about progress, and where checkpoints go."""
 
-    report: Callable[[int, int, float], None] = lambda step, total, loss: None
+    report: Callable[[int, int, float], None] = lambda *_: None
     """Called after each step with (steps done, all steps, loss)."""
     folder: Path | None = None
     """Where checkpoints go; None: none are kept."""
+    kept: Callable[[], None] = lambda: None
+    """Called after each checkpoint."""
     seconds: float = 30.0
     """Least time between two checkpoints."""
 
@@ -117,6 +119,7 @@ class _Keeper:
         self.masters = masters
         self.path = watch.folder / "checkpoint.safetensors" if watch.folder else None
         self.seconds = watch.seconds
+        self.kept = watch.kept
         self.saved_at = time.monotonic()
         self.best: list[torch.Tensor] = []
 
@@ -144,6 +147,7 @@ class _Keeper:
             best = {f"{i}.best": tensor for i, tensor in enumerate(self.best)}
             checkpoint.save(self.path, {**self.masters.state(), **best}, progress)
             self.saved_at = time.monotonic()
+            self.kept()
 
     def restore_best(self, progress: Progress, *, last: int) -> None:
         """Put the best weights into the model, unless the last ones are the best."""

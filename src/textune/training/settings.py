@@ -28,9 +28,12 @@ class TrainingSpec(Spec):
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "max_grad_norm"):
             if getattr(self, name) <= 0:
-                raise ConfigError(f"training: {name} must be above 0, found {getattr(self, name)}")
+                raise ConfigError(
+                    f"{name} cannot be {getattr(self, name)}", hint="it must be above 0"
+                )
         if self.lr != "auto" and not 0 < self.lr < 10:
-            raise ConfigError(f"training: lr must be between 0 and 10, found {self.lr}")
+            hint = "it must be above 0 and below 10, for example 5e-4, or auto"
+            raise ConfigError(f"lr cannot be {self.lr}", hint=hint)
 
     def steps_in_epoch(self, num_examples: int) -> int:
         """Optimiser steps in one pass; the last batch may be smaller."""

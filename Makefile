@@ -1,0 +1,48 @@
+# Everything that a developer or a visitor types. `make help` is made from the comments behind `##`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix bench docs clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## make .venv with textune and its tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: setup  ## a small real study on the CPU: a table, a report page, a model to try
+	@$(BIN)/textune study studies/demo.yaml
+	@$(BIN)/textune report runs/demo
+	@$(BIN)/textune fit runs/demo
+
+test: setup  ## all tests (two processes, each with one thread)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: setup  ## lint, format, types, import contracts: what CI asks besides the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy src
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
+
+fix: setup  ## let ruff mend format and what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## side-by-side benchmarks (needs the data folder and more packages, see benchmarks/)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: setup  ## run every code block of README and docs
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs
+
+clean:  ## remove what the commands above made, but no results
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

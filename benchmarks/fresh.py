@@ -1,0 +1,46 @@
+"""Fresh processes, their peak memory, and the lines that say what was measured where."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from statistics import median
+from typing import TypeVar
+
+from textune.cost.memory import STATUS
+from textune.study.machine import hardware, versions
+
+Asked = TypeVar("Asked")
+Measured = TypeVar("Measured")
+
+
+def in_fresh_process(work: Callable[[Asked], Measured], asked: Asked) -> Measured:
+    """Do one piece of work in a new interpreter, which ends with it."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        return pool.submit(work, asked).result()
+
+
+def peak_bytes() -> int:
+    """The most resident memory that this process ever had (``VmHWM`` of ``proc(5)``)."""
+    lines = STATUS.read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def print_heading(*packages: str) -> None:
+    """The machine, and the versions of what can change a number."""
+    found = versions() | {name: version(name) for name in packages}
+    names = ("python", "textune", "torch", "transformers", "peft", *packages)
+    print(f"machine: {hardware()}")
+    print("versions: " + ", ".join(f"{name} {found[name]}" for name in names))
+
+
+def print_ratios(what: str, ratios: list[float]) -> None:
+    """One ratio a round, and their median."""
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"{what}: {rounds} by round, median {median(ratios):.2f}")
+
+
+def gigabytes(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / 1e9:.2f} GB"

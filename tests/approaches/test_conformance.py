@@ -1,0 +1,151 @@
+from dataclasses import replace
+
+import pytest
+
+from textune.approaches.base import REGISTRY, Context
+from textune.approaches.prompted import Prompted
+from textune.approaches.tfidf import Tfidf
+from textune.approaches.tuned import Tuned
+from textune.core.config import PluginOf
+from textune.core.errors import DataError, ImpossibleError
+from textune.methods.base import REGISTRY as METHODS
+from textune.testing import check_approach
+from textune.training.settings import TrainingSpec
+
+QUICK = TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
+
+
+def specs(folder):
+    """At least one instance of every approach, with the tiny model where one is needed."""
+    model = {"model": str(folder), "precision": "float32"}
+    yield from ({"majority": {}}, {"tfidf": {}})
+    yield from ({"prompted": model}, {"prompted": {**model, "shots": 4}})
+    for method in METHODS.names():
+        yield {"tuned": {**model, "method": method, "training": {"epochs": 1, "batch_size": 8}}}
+
+
+def build(spec):
+    return PluginOf(REGISTRY).build(spec, where="test")
+
+
+NUM_SPECS = len(list(specs("anywhere")))
+
+
+@pytest.mark.parametrize("place", range(NUM_SPECS))
+def test_every_approach_keeps_its_promises_on_classify(
+    place, tiny_folder, classify_task, classify_examples
+):
+    approach = build(list(specs(tiny_folder))[place])
+    check_approach(approach, classify_task, classify_examples)
+
+
+@pytest.mark.parametrize("place", range(NUM_SPECS))
+def test_every_approach_keeps_its_promises_on_pairs(place, tiny_folder, pair_task, pair_examples):
+    check_approach(build(list(specs(tiny_folder))[place]), pair_task, pair_examples)
+
+
+def test_every_approach_of_the_folder_is_checked(tiny_folder):
+    checked = {next(iter(spec)) for spec in specs(tiny_folder)} | {"nearest"}  # below
+    assert checked == set(REGISTRY.names())
+
+
+@pytest.mark.slow
+def test_the_sentence_encoder_keeps_the_promises(classify_task, classify_examples):
+    check_approach(build("nearest"), classify_task, classify_examples)
+
+
+def test_training_lowers_the_loss_and_reports_it(tiny_folder, classify_task, classify_examples):
+    training = TrainingSpec(epochs=3, batch_size=8, lr=3e-3)
+    approach = Tuned(model=str(tiny_folder), precision="float32", training=training)
+    steps = []
+    context = Context(report=lambda done, total, loss: steps.append((done, total)))
+    predictor = approach.fit(classify_task, classify_examples, (), seed=0, context=context)
+    notes = predictor.notes
+    assert notes["train_loss_last_epoch"] < notes["train_loss_first_epoch"]
+    assert steps == [(i, 24) for i in range(1, 25)]
+    assert notes["lr"] == 3e-3
+    predictor.close()
+
+
+def test_the_best_epoch_is_kept_by_validation(tiny_folder, classify_task, classify_examples):
+    training = TrainingSpec(epochs=3, batch_size=8, lr=3e-3)
+    approach = Tuned(model=str(tiny_folder), precision="float32", training=training)
+    train, valid = classify_examples[:40], classify_examples[40:]
+    predictor = approach.fit(classify_task, train, valid, seed=0, context=Context())
+    assert predictor.notes["best_epoch"] in (1, 2, 3)
+    predictor.close()
+
+
+def test_one_base_serves_cells_in_turn_and_stays_as_it_was(
+    tiny_folder, classify_task, classify_examples
+):
+    context = Context()
+    zero = Prompted(model=str(tiny_folder), precision="float32")
+    tuned = Tuned(model=str(tiny_folder), precision="float32", training=QUICK)
+
+    def answers(approach):
+        predictor = approach.fit(
+            classify_task, classify_examples[:24], (), seed=0, context=context
+        )
+        scores = predictor.predict(classify_examples).scores
+        predictor.close()
+        return scores.tolist()
+
+    before, after_tuning = answers(zero), answers(tuned)
+    base = context.pool.borrow  # the same object lends every time
+    assert answers(zero) == before
+    assert after_tuning != before
+    assert answers(tuned) == after_tuning
+    assert context.pool.borrow == base
+
+
+def test_a_method_that_alters_its_base_unasked_is_found_out(
+    tiny_folder, classify_task, classify_examples
+):
+    from textune.core.errors import ModelError
+
+    approach = Tuned(model=str(tiny_folder), precision="float32", training=QUICK)
+    context = Context()
+    predictor = approach.fit(classify_task, classify_examples[:16], (), seed=0, context=context)
+    predictor.adapted.get_base_model().get_input_embeddings().weight.data[0, 0] += 1.0
+    with pytest.raises(ModelError, match="frozen weights"):
+        predictor.close()
+
+
+def test_more_shots_than_examples_of_a_label_are_refused(
+    tiny_folder, classify_task, classify_examples
+):
+    approach = Prompted(model=str(tiny_folder), shots=30)
+    few = [e for e in classify_examples if e.answer != "result"][:30]
+    with pytest.raises(DataError, match="result"):
+        approach.fit(classify_task, few, (), seed=0, context=Context())
+
+
+def test_a_kind_that_an_approach_cannot_do_is_refused(classify_task):
+    class Picky(Tfidf):
+        kinds = frozenset({"pair"})
+
+    with pytest.raises(ImpossibleError, match="kind classify"):
+        Picky().check(classify_task)
+
+
+def test_demonstrations_come_from_the_training_part_alone(
+    tiny_folder, classify_task, classify_examples
+):
+    approach = Prompted(model=str(tiny_folder), precision="float32", shots=6)
+    train = classify_examples[:40]
+    predictor = approach.fit(classify_task, train, (), seed=1, context=Context())
+    shown = predictor.notes["demonstrations"].split()
+    assert set(shown) <= {e.id for e in train}
+    answers = [e.answer for e in train if e.id in shown]
+    assert all(answers.count(label) == 2 for label in classify_task.labels)
+
+
+def test_gold_answers_of_what_is_predicted_change_nothing(
+    tiny_folder, classify_task, classify_examples
+):
+    approach = Prompted(model=str(tiny_folder), precision="float32")
+    predictor = approach.fit(classify_task, (), (), seed=0, context=Context())
+    lied = [replace(e, answer="method") for e in classify_examples]
+    told = predictor.predict(classify_examples).scores.tolist()
+    assert predictor.predict(lied).scores.tolist() == told

@@ -1,0 +1,5 @@
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.append(str(DOCS))  # the reference is made by scripts there

