@@ -96,10 +96,14 @@ def compare(calm: Path, killed: Path) -> list[str]:
     found = []
     for name in first:
         records = [json.loads(run[name].read_text("utf-8")) for run in (first, second)]
-        for part in ("status", "cell", "scores", "notes"):
-            if records[0][part] != records[1][part]:
-                found.append(f"{name}: {part}: {records[0][part]} != {records[1][part]}")
-        tables = [pq.read_table(run[name].parent / "predictions.parquet") for run in (first, second)]
+        found += [
+            f"{name}: {part}: {records[0][part]} != {records[1][part]}"
+            for part in ("status", "cell", "scores", "notes")
+            if records[0][part] != records[1][part]
+        ]
+        tables = [
+            pq.read_table(run[name].parent / "predictions.parquet") for run in (first, second)
+        ]
         if not tables[0].equals(tables[1]):
             found.append(f"{name}: predictions differ")
     return found

@@ -83,7 +83,8 @@ def tiny_model_folder(folder: Path, texts: Iterable[str], *, architecture: str =
             "{% if add_generation_prompt %}<start>assistant {% endif %}"
         ),
     )
-    model = tiny_model(architecture, vocab_size=len(fast), max_position_embeddings=1024)
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}  # 4-bit blocks are 64
+    model = tiny_model(architecture, vocab_size=len(fast), max_position_embeddings=1024, **sizes)
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder

@@ -49,7 +49,6 @@ def test_every_approach_of_the_folder_is_checked(tiny_folder):
     assert checked == set(REGISTRY.names())
 
 
-@pytest.mark.slow
 def test_the_sentence_encoder_keeps_the_promises(classify_task, classify_examples):
     check_approach(build("nearest"), classify_task, classify_examples)
 

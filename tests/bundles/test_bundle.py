@@ -51,7 +51,7 @@ def test_a_full_disk_leaves_the_older_bundle(folder, task, full_disk):
 
 
 def test_a_folder_without_description_is_no_bundle(tmp_path):
-    with pytest.raises(StoreError, match="is no bundle: it has no bundle.json"):
+    with pytest.raises(StoreError, match=r"is no bundle: it has no bundle.json"):
         load(tmp_path)
 
 

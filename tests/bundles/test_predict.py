@@ -132,7 +132,7 @@ def test_the_part_of_another_input_is_refused_and_kept(bundle, tmp_path, others)
 def test_a_damaged_part_is_refused_and_kept(bundle, tmp_path, ending, content):
     part = tmp_path / f"out{ending}.part"
     part.write_bytes(content)
-    with pytest.raises(DataError, match="damaged .*part") as raised:
+    with pytest.raises(DataError, match=r"damaged .*part") as raised:
         predict_file(bundle, ROWS, tmp_path / f"out{ending}")
     assert raised.value.hint == "delete it to start anew"
     assert part.read_bytes() == content
@@ -140,7 +140,7 @@ def test_a_damaged_part_is_refused_and_kept(bundle, tmp_path, ending, content):
 
 def test_a_full_disk_keeps_what_was_labelled(bundle, tmp_path, full_disk):
     out = tmp_path / "out.csv"
-    with full_disk(), pytest.raises(StoreError, match="cannot write .*out.csv: No space left"):
+    with full_disk(), pytest.raises(StoreError, match=r"cannot write .*out.csv: No space left"):
         predict_file(bundle, ROWS, out)
     assert predict_file(bundle, ROWS, out) == 10
 

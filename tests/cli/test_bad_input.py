@@ -1,4 +1,4 @@
-"""Whatever a user gets wrong is said in one line and a hint, before anything is spent or changed."""
+"""What a user gets wrong is said in one line and a hint, before anything is spent or changed."""
 
 import gzip
 import shlex

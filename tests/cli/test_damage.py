@@ -85,7 +85,7 @@ def test_another_study_at_work(run_folder, refused):
         (["--text", "a", "--text", "b"], "task mood needs 1 text(s), 2 given", "once for each"),
         (["mood.csv", "--columns", "text,label"], "needs 1 text column(s), 2 given", "--columns"),
         (["mood.csv", "--columns", "txt"], "mood.csv has no column 'txt'", "'text'?"),
-        (["mood.csv", "--id", "label"], "mood.csv, line 4: the id 'good' is already", "its own id"),
+        (["mood.csv", "--id", "label"], "line 4: the id 'good' is already", "its own id"),
         (["gone.csv"], "no such file: gone.csv", "check the path"),
         (["gone/gone.csv"], "no such file: gone/gone.csv", "check the path"),
         (["mood.csv", "--out", "mood.csv/out.csv"], "cannot write", "permissions"),

@@ -130,7 +130,7 @@ def test_what_is_no_yaml_is_refused_with_its_line(text, line):
 
 
 def test_an_unprintable_character_is_no_yaml():
-    with pytest.raises(ConfigError, match="^file.yaml: not YAML: ") as raised:
+    with pytest.raises(ConfigError, match=r"^file.yaml: not YAML: ") as raised:
         parse_yaml("a: \x00\n", where="file.yaml")
     assert "\n" not in raised.value.message
 
@@ -139,7 +139,7 @@ def test_a_yaml_file_must_be_there_and_be_utf_8(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         read_yaml(tmp_path / "gone.yaml")
     (tmp_path / "latin.yaml").write_bytes("name: caf\xe9".encode("latin-1"))
-    with pytest.raises(ConfigError, match="cannot read .*latin.yaml") as raised:
+    with pytest.raises(ConfigError, match=r"cannot read .*latin.yaml") as raised:
         read_yaml(tmp_path / "latin.yaml")
     assert raised.value.hint == "save it as UTF-8 text"
     (tmp_path / "good.yaml").write_text("name: caf\xe9", encoding="utf-8")
@@ -180,7 +180,7 @@ def test_what_does_not_fit_is_refused_with_its_place(content, message, hint):
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(ConfigError, match="file.yaml: 'name' is missing"):
+    with pytest.raises(ConfigError, match=r"file.yaml: 'name' is missing"):
         parse(Outer, {}, where="file.yaml")
 
 
@@ -192,7 +192,7 @@ def test_a_misspelt_key_is_named_before_the_one_that_is_missing_for_it():
 
 @pytest.mark.parametrize("content", [None, [], "text", 3])
 def test_only_a_mapping_is_a_description(content):
-    with pytest.raises(ConfigError, match="file.yaml: expected a mapping, found"):
+    with pytest.raises(ConfigError, match=r"file.yaml: expected a mapping, found"):
         parse(Outer, content, where="file.yaml")
 
 

@@ -54,7 +54,7 @@ def test_a_fault_in_the_middle_leaves_the_old_file_and_no_rest(tmp_path, make):
 def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, full_disk):
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
-    with full_disk(), pytest.raises(StoreError, match="cannot write .*a.txt: No space") as raised:
+    with full_disk(), pytest.raises(StoreError, match=r"cannot write .*a.txt: No space") as raised:
         files.write_text(path, "new")
     assert raised.value.hint == "check permissions and free space"
     assert path.read_text() == "old"
@@ -87,12 +87,12 @@ def test_proving_that_a_folder_takes_files_leaves_nothing(tmp_path):
 
 def test_a_lock_is_held_by_one_and_then_by_the_next(tmp_path):
     path = tmp_path / "lock"
-    with files.locked(path):
-        with (
-            pytest.raises(StoreError, match=f"another process is at work in {tmp_path}"),
-            files.locked(path, wait=False),
-        ):
-            pass
+    with (
+        files.locked(path),
+        pytest.raises(StoreError, match=f"another process is at work in {tmp_path}"),
+        files.locked(path, wait=False),
+    ):
+        pass
     with files.locked(path, wait=False):
         pass
 

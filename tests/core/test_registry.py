@@ -86,7 +86,7 @@ def test_a_plug_in_of_another_package_is_gone_with_it(outside, monkeypatch):
 )
 def test_a_module_without_a_plug_in_of_its_own_is_refused(install, code):
     install("odd", code)
-    with pytest.raises(ConfigError, match="odd must hold exactly one Approach .* found 0"):
+    with pytest.raises(ConfigError, match=r"odd must hold exactly one Approach .* found 0"):
         REGISTRY.get("odd")
 
 
@@ -101,14 +101,14 @@ def test_a_module_with_two_plug_ins_is_refused(install):
 def test_an_entry_point_must_be_called_like_its_module(install):
     code = "from textune.approaches.base import Approach\nclass Fine(Approach):\n    pass\n"
     install("alias", code, module="original")
-    with pytest.raises(ConfigError, match="original must hold .* be the module 'alias'"):
+    with pytest.raises(ConfigError, match=r"original must hold .* be the module 'alias'"):
         REGISTRY.get("alias")
 
 
 def test_a_module_that_cannot_be_imported_is_refused(install):
     install("broken", "import a_package_that_nobody_has\n")
     with pytest.raises(
-        ConfigError, match="cannot import .*broken.*a_package_that_nobody_has"
+        ConfigError, match=r"cannot import .*broken.*a_package_that_nobody_has"
     ) as r:
         REGISTRY.get("broken")
     assert "install" in r.value.hint

@@ -1,4 +1,3 @@
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,9 +22,3 @@ def test_a_derived_seed_has_63_bits(seed, purpose):
 def test_purposes_and_seeds_are_independent():
     found = {derive(seed, purpose) for seed in range(50) for purpose in ("folds", "adapter")}
     assert len(found) == 100
-
-
-def test_the_global_generator_is_left_alone():
-    state = np.random.get_state()[1].tolist()
-    generator(0, "anything").random(10)
-    assert np.random.get_state()[1].tolist() == state

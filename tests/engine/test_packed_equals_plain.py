@@ -42,6 +42,15 @@ def test_a_sliding_window_shorter_than_the_row_agrees(method_name, architecture)
     check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
 
 
+@pytest.mark.parametrize("method_name", METHODS)
+def test_a_soft_cap_on_attention_agrees(method_name):
+    method, model, adapted = adapted_model(
+        method_name, "gemma2", attn_logit_softcapping=0.5, final_logit_softcapping=2.0
+    )
+    model.set_attn_implementation("eager")  # the one of transformers that knows the cap
+    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+
+
 @pytest.mark.parametrize("shared", [0, 1, 20])
 def test_any_length_of_shared_prefix_agrees(shared):
     method, model, adapted = adapted_model("lora", "llama")

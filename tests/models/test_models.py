@@ -26,7 +26,11 @@ def test_the_catalog_knows_the_models_that_need_no_hub():
 
 def test_a_hub_id_may_carry_a_revision():
     spec = find_model("owner/name@abc123")
-    assert (spec.hub, spec.revision, spec.identity) == ("owner/name", "abc123", "owner/name@abc123")
+    assert (spec.hub, spec.revision, spec.identity) == (
+        "owner/name",
+        "abc123",
+        "owner/name@abc123",
+    )
 
 
 def test_a_folder_is_known_by_its_contents(folder, tmp_path):
@@ -39,7 +43,7 @@ def test_a_folder_is_known_by_its_contents(folder, tmp_path):
 def test_a_folder_without_safetensors_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    with pytest.raises(ModelError, match="no .safetensors"):
+    with pytest.raises(ModelError, match=r"no \.safetensors"):
         find_model(str(tmp_path)).identity  # noqa: B018  # a property that reads the disk
 
 

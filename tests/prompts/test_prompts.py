@@ -43,7 +43,9 @@ def test_demonstrations_are_turns_and_the_instruction_opens_the_first():
 def test_a_prompt_with_its_hole_filled_is_what_the_chat_template_renders(tokenizer):
     prompt = build_prompt(TASK, SHOWN, tokenizer)
     expected = tokenizer.apply_chat_template(
-        messages(TASK, SHOWN, "Text: {{ hostile }} <end>"), tokenize=False, add_generation_prompt=True
+        messages(TASK, SHOWN, "Text: {{ hostile }} <end>"),
+        tokenize=False,
+        add_generation_prompt=True,
     )
     assert prompt.text("Text: {{ hostile }} <end>") == expected
 
@@ -57,7 +59,9 @@ def test_tokens_are_those_of_the_whole_prompt(tokenizer):
     prompter = make_prompter(TASK, SHOWN, tokenizer, context=1024)
     example = Example("a", ("We use the method of Rao [3].",))
     text = prompter.prompt.text("Text: We use the method of Rao [3].")
-    assert list(prompter.prompts([example])[0]) == tokenizer(text, add_special_tokens=False).input_ids
+    assert (
+        list(prompter.prompts([example])[0]) == tokenizer(text, add_special_tokens=False).input_ids
+    )
 
 
 def test_inputs_that_do_not_fit_are_cut_at_the_end_of_the_longer_text(tokenizer):
@@ -65,9 +69,11 @@ def test_inputs_that_do_not_fit_are_cut_at_the_end_of_the_longer_text(tokenizer)
     long = Example("a", ("short question", "very long question " * 300))
     ids = prompter.prompts([long])[0]
     assert len(ids) <= prompter.room < 400
-    text = tokenizer.decode(ids)
-    assert "short question" in text
-    assert text.rstrip().endswith("assistant")
+    text = prompter.prompt.text("Text 1: short question\nText 2: very long question")
+    kept = tokenizer(text, add_special_tokens=False).input_ids
+    assert list(ids[: len(kept) - 40]) == kept[:-40]  # instruction and the short text are whole
+    after = tokenizer(prompter.prompt.after, add_special_tokens=False).input_ids
+    assert list(ids[-len(after) :]) == after
     assert prompter.num_cut([long, Example("b", ("x", "y"))]) == 1
 
 

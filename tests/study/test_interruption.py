@@ -18,7 +18,7 @@ PATIENCE = 60.0
 STUDY = """\
 name: small
 task: mood.yaml
-protocol: {split: kfold, folds: 3, seeds: [0, 1]}
+protocol: {split: kfold, folds: 2, seeds: [0, 1]}
 approaches: [majority, tfidf]
 """
 
@@ -101,7 +101,7 @@ def test_a_study_killed_again_and_again_ends_as_one_that_was_not(moods, start):
     assert start("whole").wait(PATIENCE) == 0
     store, draws = Store(moods / "run"), generator(0, "kills")
     written: dict[Path, int] = {}
-    for wanted in (1, 6, 9):
+    for wanted in (1, 5):
         process = start()
         wait_for(lambda n=wanted: len(found(store)) >= n, f"{wanted} records")
         time.sleep(draws.uniform(0.0, 0.05))
@@ -112,7 +112,7 @@ def test_a_study_killed_again_and_again_ends_as_one_that_was_not(moods, start):
     assert start().wait(PATIENCE) == 0
     assert written.items() <= found(store).items(), "a finished cell was done again"
     whole = Store(moods / "whole")
-    assert len(found(store)) == len(found(whole)) == 12
+    assert len(found(store)) == len(found(whole)) == 8
     for record in whole.records():
         expected, said = (s.predictions(record.fingerprint) for s in (whole, store))
         assert (said.ids, said.predictions.answers) == (expected.ids, expected.predictions.answers)

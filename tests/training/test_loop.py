@@ -95,9 +95,7 @@ def test_the_best_epoch_by_validation_is_put_back():
 
 def test_one_seed_gives_one_result_and_another_another():
     adapted, engine = setup()
-    train(
-        Trainee(adapted, engine.answer_loss), ITEMS, SPEC, lr=1e-2, seed=4, watch=Watch()
-    )
+    train(Trainee(adapted, engine.answer_loss), ITEMS, SPEC, lr=1e-2, seed=4, watch=Watch())
     here, (there, _) = weights(adapted), trained()
     assert any(not torch.equal(here[n], there[n]) for n in there)
 

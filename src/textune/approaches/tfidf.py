@@ -130,6 +130,8 @@ class TfidfPredictor(Predictor):
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Features, then softmax scores."""
+        if not examples:
+            return Predictions([])
         features = [v.features([e.texts[v.text] for e in examples]) for v in self.views]
         joined = _joined(features)
         return self.linear.predict(joined, list(self.task.labels))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.core.artifacts import write_json
 from textune.core.config import PluginOf
 from textune.core.seeds import derive
 from textune.data.examples import Example
@@ -184,10 +185,16 @@ class TunedPredictor(Predictor):
         return self.scorer.predict(examples)
 
     def save(self, folder: Path) -> None:
-        """``adapter``: a PEFT folder (or a model folder), with tokenizer and chat template."""
-        adapter = folder / "adapter"
+        """``adapter``: a PEFT folder (or a model folder), with all that another program needs.
+
+        Beside the weights: tokenizer, chat template, and ``prompt.json`` with the prompt (the
+        input goes between ``before`` and ``after``) and the word that stands for each label.
+        """
+        adapter, prompter = folder / "adapter", self.scorer.prompter
         self.method.save(self.adapted, adapter)
-        self.scorer.prompter.tokenizer.save_pretrained(adapter)
+        prompter.tokenizer.save_pretrained(adapter)
+        prompt = {"before": prompter.prompt.before, "after": prompter.prompt.after}
+        write_json(adapter / "prompt.json", {**prompt, "labels": prompter.task.words})
 
     def close(self) -> None:
         """Take the adapter out of the base and prove that the base is what it was."""

@@ -37,7 +37,7 @@ def run(source: str, wanted: str | None, out: Path | None, *, seed: int, as_json
     progress = FitProgress()
     context = Context(report=progress)
     predictor = job.approach.fit(job.task, examples, (), seed=seed, context=context)
-    progress.count.finish()
+    progress.finish()
     save_bundle(job.folder, job.task, job.approach, predictor)
     predictor.close()
     if as_json:

@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 SHARE_CORES = ("GOMP_SPINCOUNT", "1000")
-"""Threads that wait sleep early: another busy program then halves the speed, not a fiftieth."""
+"""Threads that wait sleep early: another busy program then halves the speed, no worse."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ def run() -> None:
     quiet_libraries()
     os.environ.setdefault(*SHARE_CORES)
     try:
-        app()
+        app(prog_name="textune")
     except TextuneError as error:
         sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
         sys.exit(2)

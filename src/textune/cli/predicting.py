@@ -44,7 +44,7 @@ def run(request: Request, *, as_json: bool) -> None:
         _predict_texts(bundle, request.texts, as_json=as_json)
         return
     assert out is not None
-    count = CountProgress("labelled")
+    count = CountProgress()
     rows = _examples(bundle, request)
     number = predict_file(bundle, rows, out, report=count)
     count.finish()

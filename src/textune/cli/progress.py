@@ -26,10 +26,10 @@ class StudyProgress:
         self.total = self.done = 0
         self.spoke: dict[str, float] = {}
         self.bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=self.console,
             disable=not self.live,
@@ -54,7 +54,7 @@ class StudyProgress:
         self.total, self.done = cells, done
         self.bars.update(self.overall, total=cells, completed=done)
         text = f"{cells} cells" + (f", {done} of them done before" if done else "")
-        self.console.print(text)
+        self._say(text)
 
     def started(self, cell: Cell) -> None:
         """A worker took up a cell."""
@@ -71,7 +71,7 @@ class StudyProgress:
             self.bars.update(bar, total=step.total, completed=step.done, note=note)
         elif time.monotonic() - self.spoke[cell.fingerprint] > PLAIN_SECONDS:
             self.spoke[cell.fingerprint] = time.monotonic()
-            self.console.print(f"  {describe(cell)}: step {step.done}/{step.total}, {note}")
+            self._say(f"  {describe(cell)}: step {step.done}/{step.total}, {note}")
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell has its record."""
@@ -79,9 +79,11 @@ class StudyProgress:
         self.bars.update(self.overall, completed=self.done)
         if self.live:
             self.bars.remove_task(self.of_cell.pop(cell.fingerprint))
-        self.console.print(
-            f"[{self.done}/{self.total}] {describe(cell)}: {self._result(record)}", markup=False
-        )
+        self._say(f"[{self.done}/{self.total}] {describe(cell)}: {self._result(record)}")
+
+    def _say(self, text: str) -> None:
+        """A line as it is: labels may hold brackets, logs are not cut at 80 columns."""
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def _result(self, record: Record) -> str:
         if record.failure is not None:
@@ -92,22 +94,21 @@ class StudyProgress:
         return f"{self.metric} {shown}, {seconds:.1f} s"
 
 
-class CountProgress:
-    """Counts examples on stderr: one moving line on a terminal, a line now and then elsewhere."""
+class MovingLine:
+    """How far something is: on a terminal a moving line, elsewhere a line now and then."""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self) -> None:
         self.live = sys.stderr.isatty()
         self.spoke = time.monotonic()
 
-    def __call__(self, done: int) -> None:
-        """So many are done."""
+    def show(self, text: str) -> None:
+        """So far."""
         if self.live:
-            sys.stderr.write(f"\r{self.what}: {done:,}")
+            sys.stderr.write(f"\r{text}")
             sys.stderr.flush()
         elif time.monotonic() - self.spoke > PLAIN_SECONDS:
             self.spoke = time.monotonic()
-            sys.stderr.write(f"{self.what}: {done:,}\n")
+            sys.stderr.write(f"{text}\n")
 
     def finish(self) -> None:
         """Leave the moving line."""
@@ -115,16 +116,20 @@ class CountProgress:
             sys.stderr.write("\n")
 
 
-class FitProgress:
-    """Training steps of a single fit, as ``CountProgress`` shows counts."""
+class CountProgress(MovingLine):
+    """Counts examples."""
 
-    def __init__(self) -> None:
-        self.count = CountProgress("step")
+    def __call__(self, done: int) -> None:
+        """So many are labelled."""
+        self.show(f"labelled: {done:,}")
+
+
+class FitProgress(MovingLine):
+    """Training steps of a single fit."""
 
     def __call__(self, done: int, total: int, loss: float) -> None:
         """So many of all steps are done."""
-        self.count.what = f"training, loss {loss:.3f}, step of {total:,}"
-        self.count(done)
+        self.show(f"training: step {done:,} of {total:,}, loss {loss:.3f}")
 
 
 def describe(cell: Cell) -> str:

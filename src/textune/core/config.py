@@ -159,7 +159,7 @@ class PluginOf:
         forms: list[dict[str, Any]] = [{"enum": names}]
         for name in names:
             options = json_schema(self.registry.get(name))
-            options.pop("$defs", None)
+            options = _inlined(options, options.pop("$defs", {}))
             forms.append(
                 {
                     "type": "object",
@@ -181,6 +181,18 @@ def _adapter(cls: type[Any]) -> Any:
     if cls not in _ADAPTERS:
         _ADAPTERS[cls] = TypeAdapter(cls)
     return _ADAPTERS[cls]
+
+
+def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with every reference replaced by what it refers to, so that it can be moved."""
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    own = {key: _inlined(item, definitions) for key, item in part.items() if key != "$ref"}
+    if "$ref" not in part:
+        return own
+    return {**_inlined(definitions[part["$ref"].rpartition("/")[2]], definitions), **own}
 
 
 def _fields(value: Any) -> dict[str, Json]:

@@ -49,8 +49,12 @@ class Block:
 
     def to(self, device: torch.device) -> "Block":
         """The same block with its tensors on a device."""
-        tensors = (self.gather_SL, self.own_SLL, self.real_T, self.positions_SL)
-        return Block(*(tensor.to(device) for tensor in tensors))
+        return Block(
+            gather_SL=self.gather_SL.to(device),
+            own_SLL=self.own_SLL.to(device),
+            real_T=self.real_T.to(device),
+            positions_SL=self.positions_SL.to(device),
+        )
 
     def seen(self, prefix: int, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
         """What each query may see of the prefix (S, 1, L, P) and its segment (S, 1, L, L).

@@ -108,7 +108,19 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
             folder, dtype=dtype, use_safetensors=True, device_map=device_name(), **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
+    _keep_layout(model)
     return Loaded(spec, frozen(model), tokenizer)
+
+
+def _keep_layout(model: nn.Module) -> None:
+    """Stop bitsandbytes from packing 4-bit weights anew, in place, when a processor predicts.
+
+    Packed weights predict faster on AVX512-BF16, but no gradient passes them: the next cell could
+    not train on this base.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  # unknown to mypy
 
 
 def nf4_config(dtype: torch.dtype) -> BitsAndBytesConfig:
