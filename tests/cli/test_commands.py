@@ -121,7 +121,9 @@ def test_every_study_that_comes_with_textune_is_well_formed(path):
     assert load_study(path).approaches
 
 
-def test_a_plan_shows_what_is_to_be_done(moods, textune, snapshot):
+def test_a_plan_shows_what_is_to_be_done(moods, textune, snapshot, monkeypatch):
+    monkeypatch.setattr("textune.study.estimate.price_name", lambda: "cpu")
+    monkeypatch.setattr("textune.study.estimate.cores", lambda: 2)
     said = textune("plan", "study.yaml")
     assert (said.code, said.err) == (0, "")
     assert said.out == snapshot

@@ -41,6 +41,13 @@ def test_a_limit_excludes_and_the_tied_set_is_found_among_the_rest(comparison):
     assert any(r.startswith("Without the limits full would") for r in recommendation.reasons)
 
 
+def test_what_is_left_alone_is_not_called_better_than_others(comparison):
+    memory = {entry.label: entry.contender.cost.peak_bytes for entry in comparison.entries}
+    recommendation = recommend(comparison, Limits(max_memory_bytes=min(memory.values())))
+    assert recommendation.choice == min(memory, key=memory.get)
+    assert recommendation.headline.endswith("the only one to choose from within the limits.")
+
+
 def test_two_limits_are_both_named(comparison):
     limits = Limits(max_price=2.0, max_latency_seconds=0.015)
     recommendation = recommend(comparison, limits)

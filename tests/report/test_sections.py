@@ -183,3 +183,17 @@ def test_failures_stand_only_where_there_are_any(make_run):
     incomplete, failed = blocks_of("failures", make_run(broken, folds=2))
     assert column(incomplete, "Approach") == ["full"]
     assert column(failed, "Message") == ["needed 9 GiB"]
+
+
+def test_every_tuned_approach_is_tested_against_every_prompted_one(make_run):
+    blocks = blocks_of("tuning_pays", make_run(STUDY))
+    (table,) = tables_in(blocks)
+    assert column(table, "Tuned") == ["lora"]
+    assert column(table, "Prompted") == ["prompted"]
+    assert column(table, "Difference")[0] > 0.3
+    assert column(table, "P adjusted")[0] < 0.001
+    assert blocks[0].text.startswith("In 1 of 1 pairs")
+
+
+def test_without_a_prompted_approach_there_is_nothing_to_compare_tuning_with(make_run):
+    assert blocks_of("tuning_pays", make_run({"lora": {"accuracy": 0.9}})) == []

@@ -111,14 +111,16 @@ def _choose(
     return Recommendation(
         choice=choice.label,
         headline=f"Take {choice.label}: {_title(comparison)} of {_percent(choice.score)}, "
-        f"{_position(choice, tied)}{fitting}.",
+        f"{_position(choice, tied, len(remaining.entries))}{fitting}.",
         reasons=tuple(reasons),
         rejected=rejected,
         limits=limits,
     )
 
 
-def _position(choice: Entry, tied: list[Entry]) -> str:
+def _position(choice: Entry, tied: list[Entry], num_entries: int) -> str:
+    if num_entries == 1:
+        return "the only one to choose from"
     if len(tied) == 1:
         return "significantly better than everything else"
     return "the best score" if choice is tied[0] else "not distinguishable from the best"
