@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("command", help="what repeats the run")
+    parser.add_argument("--note", default="", help="a paragraph for readers, before the results")
     options = parser.parse_args()
     report = options.run / "report"
     chapters = chapters_of((report / "report.md").read_text(encoding="utf-8"))
@@ -30,7 +31,9 @@ def main() -> None:
     body = re.sub(r"\]\(figures/(\w+)\.svg\)", rf"]({name}-\1.png)", body)
     head = f"# {name}\n\nRepeat it, then open `runs/{name}/report/index.html`:\n\n"
     command = f"```bash\n{options.command}\ntextune report runs/{name}\n```\n\n"
-    (RESULTS / f"{name}.md").write_text(head + command + body.rstrip() + "\n", encoding="utf-8")
+    note = f"{options.note}\n\n" if options.note else ""
+    text = head + command + note + body.rstrip() + "\n"
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
     if name == "scicite":
         to_readme(first_table(chapters["Leaderboard"]))
 
