@@ -1,6 +1,6 @@
 """Bundle: a fitted approach in a folder with its task, ready to be used; no pickle, no code.
 
-bundle.json      task, approach, versions, and what the model is asked
+bundle.json      task, approach, version and notes
 adapter/ ...     what the approach itself wrote
 """
 

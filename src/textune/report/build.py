@@ -35,7 +35,6 @@ def build_report(
 
     Raises:
         StoreError: this is no run folder, a file in it is damaged, or ``out`` cannot be written.
-        ConfigError: ``study.yaml`` is damaged.
     """
     comparison = compare(root)
     recommendation = recommend(comparison, limits)

@@ -146,7 +146,6 @@ def compare(root: Path) -> Comparison:
 
     Raises:
         StoreError: this is no run folder, or a file in it is damaged.
-        ConfigError: ``study.yaml`` is damaged.
     """
     loaded = load_contenders(root)
     metric = loaded.run.task.kind.primary_metric

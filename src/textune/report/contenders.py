@@ -90,7 +90,6 @@ def load_contenders(root: Path) -> Loaded:
 
     Raises:
         StoreError: this is no run folder, or a file in it is damaged.
-        ConfigError: ``study.yaml`` is damaged.
     """
     run, tested, store = load_run(root), load_tested(root), Store(root)
     records = {f: store.load(f) for f in run.fingerprints if store.has(f)}
