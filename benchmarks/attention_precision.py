@@ -75,7 +75,8 @@ def _row() -> Row:
     items = [Item((*prefix, at, *[0] * (LENGTH - 2)), (0, 0)) for at in range(SEGMENTS)]
     row, _ = pack_answers(items)
     assert row.layout.prefix == PREFIX, "the segments begin differently"
-    assert row.layout.gather_SL.shape == (SEGMENTS, LENGTH), "the last answer token is not read"
+    (block,) = row.layout.blocks
+    assert block.gather_SL.shape == (SEGMENTS, LENGTH), "the last answer token is not read"
     return row
 
 
