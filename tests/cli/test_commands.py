@@ -145,6 +145,43 @@ def test_a_plan_says_what_is_impossible_and_why(moods, outside, textune):
     assert list(content["impossible"]) == ["pairs_only"]
 
 
+def test_a_plan_says_before_anything_is_loaded_what_cannot_work_and_what_does_not_fit(
+    moods, textune, monkeypatch
+):
+    from textune.testing import tiny_model_folder
+
+    monkeypatch.setenv("TEXTUNE_CACHE", str(moods / "cache"))
+    monkeypatch.setattr("textune.study.estimate.memory_bytes", lambda: 10**8)
+    monkeypatch.setattr("textune.models.load.load_causal", lambda *_: pytest.fail("loaded"))
+    tiny_model_folder(moods / "model", (moods / "mood.csv").read_text().splitlines())
+    study = {
+        "name": "small",
+        "task": "mood.yaml",
+        "protocol": {"split": "kfold", "folds": 2},
+        "approaches": [
+            {"tuned": {"model": "model", "method": "lora"}},
+            {"tuned": {"model": "model", "method": {"bitfit": {"add": False}}}},
+        ],
+    }
+    (moods / "study.yaml").write_text(json.dumps(study))
+    said = textune("plan", "study.yaml")
+    assert (said.code, said.err) == (0, "")
+    assert "impossible: bitfit: bitfit trains nothing on llama: it has no biases" in said.out
+    assert "too large: lora: 2 of 2 cells do not fit" in said.out
+    content = json.loads(textune("plan", "study.yaml", "--json").out)
+    assert all(c["peak_bytes"] > 10**8 and c["fits"] is False for c in content["cells"])
+    assert 0 < content["expected"]["lora"]["trained_share"] < 1
+    assert list(content["impossible"]) == ["bitfit"]
+    textune("study", "study.yaml").check_refused(error="it has no biases", hint="add: true")
+    assert not (moods / "runs").exists()
+
+
+def test_a_plan_without_language_models_loads_nothing_heavy(moods, process):
+    said, loaded = process("plan", "study.yaml")
+    assert (said.code, said.err) == (0, "")
+    assert not loaded & {"torch", "transformers", "peft"}
+
+
 def test_a_sample_task_is_checked(textune):
     said = textune("check", "citation-sample")
     assert (said.code, said.err) == (0, "")

@@ -22,6 +22,7 @@ from textune.methods import base as methods
 from textune.methods.base import Method
 from textune.methods.ia3 import IA3
 from textune.methods.lora import LoRA
+from textune.methods.qlora import QLoRA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,3 +219,9 @@ def test_the_schema_has_every_key_with_its_text_and_every_plug_in():
     assert [next(iter(form["properties"])) for form in forms] == methods.REGISTRY.names()
     rank = next(f for f in forms if "lora" in f["properties"])["properties"]["lora"]
     assert rank["properties"]["rank"]["description"]
+
+
+def test_inherited_options_keep_their_texts():
+    inherited = json_schema(QLoRA)["properties"]
+    own = json_schema(LoRA)["properties"]
+    assert inherited["rank"]["description"] == own["rank"]["description"] != ""

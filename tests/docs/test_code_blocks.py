@@ -108,7 +108,8 @@ def check_python(block: Block, folder: Path) -> None:
 
 
 def names_of(module: str) -> set[str]:
-    """What a module defines, read from its source: importing some of them takes seconds."""
+    """What a module defines, and what a package takes from its own modules, read from the source:
+    importing some of them takes seconds."""
     spec = importlib.util.find_spec(module)
     assert spec is not None, f"no module {module}"
     assert spec.origin is not None, f"{module} has no file"
@@ -119,6 +120,8 @@ def names_of(module: str) -> set[str]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names |= {target.id for target in targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{module}."):
+            names |= {alias.name for alias in node.names}
     return names
 
 

@@ -9,7 +9,7 @@ from textune.core.errors import ConfigError, ModelError
 from textune.core.files import sha256_of
 from textune.models import fetch
 from textune.models.catalog import ModelSpec, WheelSource, find_model, library_names
-from textune.models.linear import LinearClassifier, fit_linear
+from textune.models.linear import STRENGTHS, LinearClassifier, fit_linear
 from textune.models.load import Pool, checksum, load_causal
 from textune.testing import tiny_model, tiny_model_folder
 
@@ -164,7 +164,7 @@ def test_a_linear_classifier_says_what_scikit_learn_says(labels, tmp_path):
     draw = np.random.default_rng(0)
     features = draw.normal(size=(90, 4))
     answers = [labels[min(int(f[0] > 0) + int(f[1] > 0.5), len(labels) - 1)] for f in features]
-    ours = fit_linear(features, answers, labels, strength=2.0)
+    ours = fit_linear(features, answers, labels, strength=2.0, seed=0)
     theirs = LogisticRegression(C=2.0, max_iter=2000)
     theirs.fit(features, answers)
     said = ours.predict(features, labels)
@@ -172,3 +172,26 @@ def test_a_linear_classifier_says_what_scikit_learn_says(labels, tmp_path):
     ours.save(tmp_path / "linear.safetensors")
     again = LinearClassifier.load(tmp_path / "linear.safetensors").predict(features, labels)
     np.testing.assert_array_equal(again.scores, said.scores)
+
+
+def test_the_strength_is_chosen_by_held_out_likelihood():
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    noise, useful = draw.normal(size=(60, 40)), draw.normal(size=(60, 1))
+    labels = ["a", "b"]
+    of_noise = [labels[i % 2] for i in range(60)]
+    of_useful = [labels[int(value > 0)] for value in useful[:, 0]]
+    found = [
+        fit_linear(features, answers, labels, strength="auto", seed=0).strength
+        for features, answers in [(noise, of_noise), (useful, of_useful)]
+    ]
+    assert found == [min(STRENGTHS), max(STRENGTHS)]
+
+
+def test_a_label_with_one_example_leaves_nothing_to_hold_out():
+    import numpy as np
+
+    features = np.eye(4)
+    found = fit_linear(features, ["a", "a", "b", "a"], ["a", "b"], strength="auto", seed=0)
+    assert found.strength == 8.0

@@ -15,11 +15,24 @@ from textune.data.predictions import Predictions
 from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from textune.cost.demand import Demand
     from textune.methods.base import Method
+    from textune.models.architecture import Drafts
     from textune.models.load import Pool
 
 Family = Literal["baseline", "small model", "prompted", "tuned"]
 Notes = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Examples of a cell."""
+
+    train: Sequence[Example]
+    valid: Sequence[Example]
+    test: Sequence[Example]
 
 
 @dataclass
@@ -107,6 +120,18 @@ class Approach(Plugin, ABC):
             StoreError: the folder is damaged; names the file.
         """
 
+    def merged(self, folder: Path, *, context: Context) -> PreTrainedModel:
+        """A plain language model with what a predictor's ``save`` wrote folded in.
+
+        Raises:
+            ImpossibleError: there is no language model, or nothing that could be folded in.
+            StoreError: the folder is damaged; names the file.
+        """
+        raise ImpossibleError(
+            f"{self.name} has no language model of its own to export",
+            hint="use the bundle as it is: textune predict",
+        )
+
     def resolved(self) -> Approach:
         """The same with every ``auto`` that depends on this machine replaced."""
         return self
@@ -122,6 +147,14 @@ class Approach(Plugin, ABC):
                 f"{self.name} cannot do tasks of kind {task.kind.name} ({task.name})",
                 hint=f"it does {', '.join(sorted(self.kinds))}",
             )
+
+    def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand | None:
+        """What a cell will need, from shapes alone; None where nobody can say.
+
+        Raises:
+            TextuneError: the model's configuration cannot be had.
+        """
+        return None
 
     def label(self) -> str:
         """Its name in tables when the study gives none."""

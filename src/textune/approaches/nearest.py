@@ -11,7 +11,7 @@ from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.models.catalog import find_model
-from textune.models.linear import LinearClassifier, fit_linear
+from textune.models.linear import LinearClassifier, Strength, fit_linear
 from textune.tasks.base import TaskSpec
 
 
@@ -26,8 +26,8 @@ class Nearest(Approach):
 
     model: str = "all-minilm-l6-v2"
     """Sentence encoder: a library name, a Hub id or a folder."""
-    strength: float = 10.0
-    """Inverse of the L2 penalty."""
+    strength: Strength = "auto"
+    """Inverse of the L2 penalty; ``auto``: the best in three folds of the training part."""
 
     def fit(
         self,
@@ -42,7 +42,9 @@ class Nearest(Approach):
         predictor = NearestPredictor(self.model, task)
         features = predictor.features(train)
         answers = [str(e.answer) for e in train]
-        linear = fit_linear(features, answers, list(task.labels), strength=self.strength)
+        linear = fit_linear(
+            features, answers, list(task.labels), strength=self.strength, seed=seed
+        )
         return predictor.with_linear(linear)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -76,6 +78,7 @@ class NearestPredictor(Predictor):
     def with_linear(self, linear: LinearClassifier) -> "NearestPredictor":
         """The same with fitted weights."""
         self.linear = linear
+        self.notes = dict(linear.notes)
         self.trainable_params = linear.weights.size + linear.bias.size
         self.total_params = self.loaded.num_params + self.trainable_params
         return self

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import read_json, write_json
 from textune.core.errors import ConfigError
 from textune.data.examples import Example
@@ -19,7 +19,9 @@ from textune.prompts.template import REVISION as PROMPT_REVISION
 from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
+    from textune.cost.demand import Demand
     from textune.engine.scorer import LabelScorer
+    from textune.models.architecture import Drafts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,21 @@ class Prompted(Approach):
     def resolved(self) -> Prompted:
         """With the number format of this machine."""
         return replace(self, precision=best_precision()) if self.precision == "auto" else self
+
+    def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
+        """From the lengths of all inputs."""
+        from textune.engine.causal import CausalEngine
+        from textune.engine.forecast import scoring_demand
+        from textune.engine.scorer import make_scorer
+        from textune.prompts.tokens import make_prompter
+
+        draft = drafts.of(self.model)
+        shown = balanced(parts.train, list(task.labels), self.shots, 0) if self.shots else []
+        prompter = make_prompter(task, shown, draft.tokenizer, context=draft.context)
+        precision = self.precision if self.precision != "auto" else best_precision()
+        model = draft.weightless(precision)
+        tree = make_scorer(CausalEngine(model), prompter).tree.tree
+        return scoring_demand(model, prompter.prompts(parts.test), added=len(tree.tokens))
 
     def label(self) -> str:
         """``zero-shot`` or ``n-shot``."""

@@ -14,7 +14,7 @@ from textune.core.artifacts import read_arrays, read_json, write_arrays, write_j
 from textune.core.errors import StoreError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.models.linear import LinearClassifier, fit_linear
+from textune.models.linear import LinearClassifier, Strength, fit_linear
 from textune.tasks.base import TaskSpec
 
 
@@ -30,8 +30,8 @@ class Tfidf(Approach):
     """Longest character n-gram inside words; the shortest is 2."""
     min_count: int = 2
     """An n-gram must occur in this many training texts."""
-    strength: float = 8.0
-    """Inverse of the L2 penalty."""
+    strength: Strength = "auto"
+    """Inverse of the L2 penalty; ``auto``: the best in three folds of the training part."""
 
     def fit(
         self,
@@ -52,6 +52,7 @@ class Tfidf(Approach):
             [str(e.answer) for e in train],
             list(task.labels),
             strength=self.strength,
+            seed=seed,
         )
         return TfidfPredictor(task, views, linear)
 
@@ -125,7 +126,7 @@ class TfidfPredictor(Predictor):
         self.task = task
         self.views = views
         self.linear = linear
-        self.notes: Notes = {"features": linear.weights.shape[1]}
+        self.notes: Notes = {"features": linear.weights.shape[1]} | linear.notes
         self.total_params = self.trainable_params = linear.weights.size + linear.bias.size
 
     def predict(self, examples: Sequence[Example]) -> Predictions:

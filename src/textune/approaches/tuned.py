@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import write_json
 from textune.core.config import PluginOf
+from textune.core.errors import ImpossibleError
 from textune.core.seeds import derive
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
@@ -17,15 +18,18 @@ from textune.methods import base as methods
 from textune.methods.base import Method
 from textune.methods.lora import LoRA
 from textune.models.catalog import find_model
-from textune.models.device import best_precision
+from textune.models.device import Precision, best_precision
 from textune.prompts.template import REVISION as PROMPT_REVISION
 from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
 
 if TYPE_CHECKING:
     from torch import nn
+    from transformers import PreTrainedModel
 
+    from textune.cost.demand import Demand
     from textune.engine.scorer import LabelScorer
+    from textune.models.architecture import Drafts
     from textune.models.load import Loaded, Pool
 
 
@@ -67,7 +71,10 @@ class Tuned(Approach):
         predictor = self._predictor(task, loaded, adapted, context)
         scorer, lr = predictor.scorer, self._lr()
         trainee = Trainee(
-            adapted, self._loss(adapted, scorer), _validation(scorer, valid) if valid else None
+            adapted,
+            self._loss(adapted, scorer),
+            _validation(scorer, valid) if valid else None,
+            self.method.hooks(adapted),
         )
         watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         try:
@@ -94,10 +101,49 @@ class Tuned(Approach):
         adapted = self.method.load(loaded.model, folder / "adapter")
         return self._predictor(task, loaded, adapted.eval(), context)
 
+    def merged(self, folder: Path, *, context: Context) -> PreTrainedModel:
+        """The base in 16 or 32 bits, also where training held it in 4, with the change in it."""
+        if not self.method.mergeable:
+            raise ImpossibleError(
+                f"what {self.method.name} learns cannot be folded into a model",
+                hint="use the bundle as it is, or its adapter folder with peft",
+            )
+        precision = best_precision() if self.precision == "auto" else self.precision
+        loaded = context.pool.borrow(find_model(self.model), precision, "none")
+        merged: Any = self.method.merge(self.method.load(loaded.model, folder / "adapter"))
+        context.pool.drop()  # its base has the change in it now
+        return cast("PreTrainedModel", merged)
+
     def resolved(self) -> Tuned:
         """With the number format of this machine and the method's learning rate."""
-        precision = best_precision() if self.precision == "auto" else self.precision
-        return replace(self, precision=precision, training=replace(self.training, lr=self._lr()))
+        training = replace(self.training, lr=self._lr())
+        return replace(self, precision=self._precision(), training=training)
+
+    def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
+        """From the largest step, run without weights, and the lengths of all inputs."""
+        from textune.engine.causal import CausalEngine
+        from textune.engine.packing import Item
+        from textune.engine.scorer import make_scorer
+        from textune.prompts.tokens import make_prompter
+        from textune.training.forecast import Course, tuning_demand
+
+        draft = drafts.of(self.model)
+        prompter = make_prompter(task, [], draft.tokenizer, context=draft.context)
+        train, valid, test = (
+            drafts.tokens((self.model, part), lambda part=part: prompter.prompts(part))  # type: ignore[misc]  # bound to each part
+            for part in (tuple(parts.train), tuple(parts.valid), tuple(parts.test))
+        )
+        answers = [(*prompter.answer(str(e.answer)), prompter.end) for e in parts.train]
+        items = [Item(*both) for both in zip(train, answers, strict=True)]
+        model = draft.weightless(self._precision())
+        nodes = len(make_scorer(CausalEngine(model), prompter).tree.tree.tokens)
+        return tuning_demand(
+            self.method,
+            model,
+            Course(items, valid, test, nodes),
+            self.training,
+            lambda adapted, engine: self._loss(adapted, make_scorer(engine, prompter)),
+        )
 
     def label(self) -> str:
         """The method's name."""
@@ -121,31 +167,34 @@ class Tuned(Approach):
     def _lr(self) -> float:
         return self.method.lr if self.training.lr == "auto" else self.training.lr
 
+    def _precision(self) -> Precision:
+        return best_precision() if self.precision == "auto" else self.precision
+
     def _borrow(self, context: Context) -> Loaded:
-        precision = best_precision() if self.precision == "auto" else self.precision
-        return context.pool.borrow(find_model(self.model), precision, self.method.quantisation)
+        model = find_model(self.model)
+        return context.pool.borrow(model, self._precision(), self.method.quantisation)
 
     def _predictor(
         self, task: TaskSpec, loaded: Loaded, adapted: nn.Module, context: Context
     ) -> TunedPredictor:
-        from textune.engine.causal import CausalEngine
         from textune.engine.scorer import make_scorer
         from textune.prompts.tokens import make_prompter
 
-        has_virtual = self.method.virtual_tokens(adapted) is not None
-        engine = CausalEngine(
-            loaded.model,
-            virtual=(lambda: self.method.virtual_tokens(adapted)) if has_virtual else None,  # type: ignore[arg-type, return-value]  # not None, as asked above
-        )
+        engine = self.method.engine(loaded.model, adapted)
         prompter = make_prompter(task, [], loaded.tokenizer, context=loaded.context)
         return TunedPredictor(self.method, adapted, make_scorer(engine, prompter), context.pool)
 
     def _loss(self, adapted: nn.Module, scorer: LabelScorer) -> Any:
-        """Packed rows where the method can, the plain padded path elsewhere."""
+        """Packed rows where the method can, the plain path elsewhere."""
         from textune.engine import plain
 
+        engine, tree = scorer.engine, scorer.tree
+        if self.training.objective == "labels":
+            if self.method.packable:
+                return lambda items: engine.label_loss(items, tree)
+            return lambda items: plain.label_loss(adapted, items, tree)
         if self.method.packable:
-            return scorer.engine.answer_loss
+            return engine.answer_loss
         return lambda items: plain.answer_loss(adapted, items)
 
 

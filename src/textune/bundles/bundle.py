@@ -54,6 +54,20 @@ def load_bundle(folder: Path, *, context: Context) -> Bundle:
     Raises:
         StoreError: this is no bundle, it is damaged, or of another format; names the file.
     """
+    task, approach = describe_bundle(folder)
+    try:
+        predictor = approach.load(task, folder, context=context)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+    return Bundle(task, approach, predictor)
+
+
+def describe_bundle(folder: Path) -> tuple[TaskSpec, Approach]:
+    """What a bundle solves and how, without what was fitted.
+
+    Raises:
+        StoreError: as ``load_bundle``.
+    """
     path = folder / NAME
     if not path.is_file():
         raise StoreError(
@@ -71,11 +85,7 @@ def load_bundle(folder: Path, *, context: Context) -> Bundle:
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         reason = error.message if isinstance(error, ConfigError) else str(error)
         raise _damaged(path, reason) from None
-    try:
-        predictor = approach.load(task, folder, context=context)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
-    return Bundle(task, approach, predictor)
+    return task, approach
 
 
 def _damaged(path: Path, reason: str) -> StoreError:

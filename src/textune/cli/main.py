@@ -77,7 +77,7 @@ def check(
 
 @app.command()
 def plan(study: StudyPath, json: Json = False) -> None:
-    """Every cell of a study, what is impossible and why, expected time and price."""
+    """Every cell of a study, what is impossible and why, expected memory, time and price."""
     from textune.cli import planning
 
     planning.show(study, as_json=json)
@@ -171,6 +171,22 @@ def predict(
 
     request = predicting.Request(bundle, file, out, tuple(text or ()), columns, id)
     predicting.run(request, as_json=json)
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with a tuned model.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the plain model; must not exist.")],
+    score: Annotated[
+        Path | None,
+        typer.Option(help="Labelled file: compare the model's answers with the bundle's on it."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fold a tuned bundle into a plain model folder that other programs can load."""
+    from textune.cli import exporting
+
+    exporting.run(bundle, out, score, as_json=json)
 
 
 @app.command()

@@ -4,17 +4,22 @@ from pathlib import Path
 
 from textune.cli.output import print_json, print_lines, print_table
 from textune.results.store import Store
-from textune.study.estimate import Estimate, estimate
+from textune.study.earlier import earlier_cells
+from textune.study.estimate import Estimate, Estimator
+from textune.study.machine import memory_bytes
 from textune.study.plan import Plan, make_plan
 from textune.study.spec import load_study
 
+HEADER = ["approach", "cells", "done", "trains", "memory", "hours left", "price left", "based on"]
+
 
 def show(path: Path, *, as_json: bool) -> None:
-    """Print every approach with its cells, what stands in the way, expected time and price."""
+    """Print every approach: cells, what stands in the way, expected memory, time and price."""
     plan = make_plan(load_study(path))
     store = Store(Path("runs") / plan.study.name)
     known = [store.load(c.fingerprint) for c in plan.cells if store.has(c.fingerprint)]
-    expected = {label: estimate(plan, label, known) for label in plan.study.approaches}
+    estimator = Estimator(plan, known, earlier_cells(Path("runs")))
+    expected = {label: estimator.approach(label) for label in plan.study.approaches}
     if as_json:
         print_json(_content(plan, store, expected))
         return
@@ -28,27 +33,50 @@ def show(path: Path, *, as_json: bool) -> None:
         ]
     )
     rows = []
-    for label in plan.study.approaches:
-        cells = [c for c in plan.cells if c.key.approach == label]
-        done = sum(store.has(c.fingerprint) for c in cells)
-        said = expected[label]
-        rows.append([label, str(len(cells)), str(done), *_shown(said), said.basis])
-    print_table(["approach", "cells", "done", "hours left", "price left", "based on"], rows)
+    for label, said in expected.items():
+        done = sum(store.has(e.fingerprint) for e in said.cells)
+        rows.append([label, str(len(said.cells)), str(done), *_shown(said), said.basis])
+    print_table(HEADER, rows)
     for label, error in plan.impossible.items():
         print_lines(["", f"impossible: {label}: {error.message}", f"  hint: {error.hint}"])
+    for label, said in expected.items():
+        print_lines(_too_large(label, said))
     hours = sum(e.seconds for e in expected.values()) / 3600
     money = sum(e.price for e in expected.values())
     currency = next(iter(expected.values())).currency
     print_lines(["", f"left in all: about {hours:.2f} hours, {money:.2f} {currency}"])
 
 
-def _shown(expected: Estimate) -> tuple[str, str]:
-    return f"{expected.seconds / 3600:.2f}", f"{expected.price:.3f} {expected.currency}"
+def _shown(said: Estimate) -> list[str]:
+    peaks = [e.peak_bytes for e in said.cells if e.peak_bytes is not None]
+    return [
+        "-" if said.trained_share is None else f"{100 * said.trained_share:.3g} %",
+        f"{_gib(max(peaks))}" if peaks else "-",
+        f"{said.seconds / 3600:.2f}",
+        f"{said.price:.3f} {said.currency}",
+    ]
+
+
+def _too_large(label: str, said: Estimate) -> list[str]:
+    """The lines of an approach some of whose cells this machine has no memory for."""
+    number = sum(e.fits is False for e in said.cells)
+    if not number or said.needed_bytes is None:
+        return []
+    what = f"too large: {label}: {number} of {len(said.cells)} cells do not fit: "
+    hint = "a smaller batch_size or model, a method that trains less, or a base in 4 bits"
+    needs = f"about {_gib(said.needed_bytes)} needed, this machine has {_gib(memory_bytes())}"
+    return ["", f"{what}{needs}", f"  hint: {hint}"]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
 
 
 def _content(plan: Plan, store: Store, expected: dict[str, Estimate]) -> dict[str, object]:
+    cells = {e.fingerprint: e for said in expected.values() for e in said.cells}
     return {
         "study": plan.study.name,
+        "memory_bytes": memory_bytes(),
         "cells": [
             {
                 "fingerprint": c.fingerprint,
@@ -60,6 +88,10 @@ def _content(plan: Plan, store: Store, expected: dict[str, Estimate]) -> dict[st
                 "valid": len(c.valid),
                 "test": len(c.test),
                 "done": store.has(c.fingerprint),
+                "seconds": cells[c.fingerprint].seconds,
+                "price": cells[c.fingerprint].price,
+                "peak_bytes": cells[c.fingerprint].peak_bytes,
+                "fits": cells[c.fingerprint].fits,
             }
             for c in plan.cells
         ],
@@ -69,6 +101,8 @@ def _content(plan: Plan, store: Store, expected: dict[str, Estimate]) -> dict[st
                 "seconds_left": e.seconds,
                 "price_left": e.price,
                 "currency": e.currency,
+                "trained_share": e.trained_share,
+                "needed_bytes": e.needed_bytes,
                 "based_on": e.basis,
             }
             for label, e in expected.items()

@@ -86,8 +86,17 @@ def parse(cls: type[T], content: Json, *, where: str) -> T:
 
 
 def json_schema(cls: type[Any]) -> dict[str, Any]:
-    """The JSON schema of what ``parse`` accepts for ``cls``, with field docstrings as texts."""
-    return typing.cast("dict[str, Any]", _adapter(cls).json_schema())
+    """The JSON schema of what ``parse`` accepts for ``cls``, with field docstrings as texts.
+
+    Pydantic reads docstrings of the class itself; those of inherited fields are added here.
+    """
+    schema = typing.cast("dict[str, Any]", _adapter(cls).json_schema())
+    for base in cls.__mro__[1:]:
+        if dataclasses.is_dataclass(base) and dataclasses.fields(base):
+            for name, described in json_schema(base)["properties"].items():
+                if "description" in described:
+                    schema["properties"][name].setdefault("description", described["description"])
+    return schema
 
 
 def plain(value: object) -> Json:

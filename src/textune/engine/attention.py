@@ -1,16 +1,17 @@
 """Attention over a packed row: one shared prefix, then every example's own tokens.
 
-A row of ``T`` tokens is ``[prefix (P) | segment 1 | segment 2 | ...]``. Each segment attends to
-the prefix and to itself, never to another segment; positions restart at ``P`` in each. For a
+A row of ``T`` tokens is ``[prefix | segment 1 | segment 2 | ...]``. Each segment attends to the
+prefix and to itself, never to another segment; positions restart after the prefix in each. For a
 causal model this gives every token exactly the hidden state that it has when its example stands
-alone.
+alone. Keys and values that stand before the row (of a prefix that an earlier row computed, or
+trained ones) open the prefix.
 
 Only the attention is gathered into a padded block; everything else of the model sees the row.
 Registered with transformers' public attention interface under ``NAME``, so that every decoder that
 uses the interface can run it.
 
-Legend: P prefix tokens, S segments, L longest segment, T tokens of the row, K key-value heads,
-G query heads of one key-value head, D head size.
+Legend: P prefix tokens (all, in the row or before it), S segments, L longest segment, T tokens of
+the row, K key-value heads, G query heads of one key-value head, D head size.
 """
 
 from dataclasses import dataclass, field, replace
@@ -28,9 +29,14 @@ _KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass
 class PrefixCache:
-    """Keys and values (K, P, D) of the shared prefix, one pair a layer."""
+    """Keys and values (K, P, D) of a prefix, one pair a layer."""
 
     layers: dict[int, _KeysValues] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """P; 0 for an empty cache."""
+        return next((keys.shape[1] for keys, _ in self.layers.values()), 0)
 
 
 @dataclass
@@ -77,13 +83,17 @@ class Layout:
     """How a row is divided; built by ``engine.packing``."""
 
     prefix: int
-    """P: tokens of the shared prefix, in the row or in the cache."""
+    """P: tokens of the shared prefix, in the row or before it."""
+    in_row: int
+    """Those of them that are in the row."""
     blocks: tuple[Block, ...]
     """Every segment once, in the row's order."""
-    cache: PrefixCache | None = None
-    """Keys and values of a prefix that an earlier row computed; the row then holds none."""
+    filling: int = 0
+    """Tokens at the row's end that belong to nobody; their outputs are zero."""
+    before: PrefixCache | None = None
+    """Keys and values of the prefix's beginning, which is not in the row."""
     record: PrefixCache | None = None
-    """Where to keep the keys and values of this row's prefix."""
+    """Where to keep the keys and values of the whole prefix."""
 
     def to(self, device: torch.device) -> "Layout":
         """The same layout with its tensors on a device."""
@@ -110,10 +120,11 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     assert attention_mask is None, "a packed row carries its own mask"
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
     rule = _Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
-    in_row = 0 if layout.cache else layout.prefix
-    prefix = (
-        layout.cache.layers[layer] if layout.cache else (key[0, :, :in_row], value[0, :, :in_row])
-    )
+    in_row = layout.in_row
+    prefix = key[0, :, :in_row], value[0, :, :in_row]
+    if layout.before is not None:
+        keys, values = layout.before.layers[layer]
+        prefix = torch.cat([keys, prefix[0]], 1), torch.cat([values, prefix[1]], 1)
     if layout.record is not None:
         layout.record.layers[layer] = prefix
     outputs = []
@@ -123,6 +134,8 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     for block in layout.blocks:
         seen = block.seen(layout.prefix, sliding_window)
         outputs.append(_block_attention(own, prefix, block, seen, rule))
+    if layout.filling:
+        outputs.append(value.new_zeros(layout.filling, query.shape[1], value.shape[3]))
     return torch.cat(outputs).unsqueeze(0), None
 
 
@@ -147,18 +160,21 @@ def _hide(products: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
 def _prefix_attention(
     query: torch.Tensor, prefix: _KeysValues, window: int | None, rule: _Rule
 ) -> torch.Tensor:
-    """Causal attention of the prefix (K*G, P, D) to itself -> (P, K*G, D)."""
+    """Causal attention of the prefix's tokens in the row (K*G, R, D) to all of it -> (R, K*G, D).
+
+    The row holds the last R of the prefix's P tokens.
+    """
     key, value = prefix
-    heads, (size, width) = len(key), query.shape[1:]
-    place = torch.arange(size, device=query.device)
-    distance = place[:, None] - place[None, :]
+    heads, (size, width), whole = len(key), query.shape[1:], key.shape[1]
+    place = torch.arange(whole, device=query.device)
+    distance = place[whole - size :, None] - place[None, :]
     seen = distance >= 0
     if window is not None:
         seen = seen & (distance < window)
-    folded = query.reshape(heads, -1, width) * rule.scale  # (K, G*P, D)
-    products = rule.capped(folded @ key.transpose(-1, -2)).view(heads, -1, size, size)
+    folded = query.reshape(heads, -1, width) * rule.scale  # (K, G*R, D)
+    products = rule.capped(folded @ key.transpose(-1, -2)).view(heads, -1, size, whole)
     weights = _hide(products, seen).softmax(-1)
-    mixed = weights.view(heads, -1, size) @ value
+    mixed = weights.view(heads, -1, whole) @ value
     return mixed.view(-1, size, width).transpose(0, 1)
 
 

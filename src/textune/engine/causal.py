@@ -18,31 +18,51 @@ from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
 
-VirtualTokens = Callable[[], torch.Tensor]
+VirtualTokens = Callable[[], torch.Tensor | None]
 """Gives the embeddings (V, D) of trained virtual tokens, with their gradient."""
+
+PrefixStates = Callable[[], PrefixCache | None]
+"""Gives the trained keys and values that stand before every prompt, with their gradient."""
+
+
+def _nothing() -> None:
+    """What a model without trained virtual tokens or states gives."""
 
 
 @dataclass(frozen=True)
 class CausalEngine:
     """Runs one causal model whose adapters, if any, are inside its layers.
 
-    ``virtual`` gives the embeddings of trained virtual tokens, which open the shared prefix.
+    ``virtual`` gives the embeddings of trained virtual tokens, which open the shared prefix;
+    ``states`` the trained keys and values that stand before it.
     """
 
     model: PreTrainedModel
-    virtual: VirtualTokens | None = None
+    virtual: VirtualTokens = _nothing
+    states: PrefixStates = _nothing
     tokens_in_row: int = 4096
     """Most segment tokens in one scoring row; bounds memory, changes no result."""
     _cached: dict[tuple[int, ...], PrefixCache] = field(default_factory=dict)
 
     def answer_loss(self, items: Sequence[Item]) -> torch.Tensor:
         """Mean negative log-likelihood (nats) of all answer tokens of a batch; has a gradient."""
-        virtual = self._virtual_embeddings()
-        row, targets = packing.pack_answers(items, virtual=_length(virtual))
-        logits_RV = self._logits(row, virtual)
-        trains = [p for p in self.model.parameters() if p.requires_grad]
-        self._count(row, training=trains)
-        return functional.cross_entropy(logits_RV.float(), targets.to(logits_RV.device))
+        start = self._start()
+        row, targets = packing.pack_answers(items, virtual=start.virtual, before=start.before)
+        logits_RV = self._training_logits(row, start)
+        return functional.cross_entropy(logits_RV, targets.to(logits_RV.device))
+
+    def label_loss(self, items: Sequence[Item], labels: LabelTree) -> torch.Tensor:
+        """The objective ``labels`` of a batch (see ``LabelTree.loss``); has a gradient.
+
+        Items stand in the row by length, so that blocks waste little.
+        """
+        start = self._start()
+        items = sorted(items, key=lambda item: len(item.prompt))
+        gold = [labels.index(item.answer) for item in items]
+        trees = [labels.with_gold(label) for label in gold]
+        prompts = [item.prompt for item in items]
+        row = packing.pack_labels(prompts, trees, virtual=start.virtual, before=start.before)
+        return labels.loss(self._training_logits(row, start), gold)
 
     @torch.no_grad()
     def label_scores(self, prompts: Sequence[Sequence[int]], labels: LabelTree) -> torch.Tensor:
@@ -53,13 +73,11 @@ class CausalEngine:
         whole = [tuple(p) for p in prompts]
         prefix = self._reusable_prefix(whole)
         cache = self._prefix_cache(prefix)
-        cached = len(prefix) + _length(self._virtual_embeddings())
         scores_NC = torch.zeros(len(prompts), labels.num_labels)
         for chosen in self._chunks(whole, len(prefix), len(labels.tree.tokens)):
             segments = [whole[i][len(prefix) :] for i in chosen]
-            row = packing.pack_prompts(segments, labels.tree, cached=cached)
-            row.layout.cache = cache
-            logits_RV = self._logits(row, None)
+            row = packing.pack_prompts(segments, labels.tree, before=cache.length)
+            logits_RV = self._logits(row, _Start(states=cache))
             self._count(row)
             scores_NC[chosen] = labels.scores(logits_RV.float(), len(chosen)).cpu()
         return scores_NC
@@ -68,8 +86,8 @@ class CausalEngine:
         """Drop cached prefixes; needed whenever the weights have changed."""
         self._cached.clear()
 
-    def _virtual_embeddings(self) -> torch.Tensor | None:
-        return None if self.virtual is None else self.virtual()
+    def _start(self) -> "_Start":
+        return _Start(self.virtual(), self.states())
 
     def _reusable_prefix(self, prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """A cached prefix where it fits all prompts, so that single calls are fast too."""
@@ -82,13 +100,15 @@ class CausalEngine:
 
     def _prefix_cache(self, prefix: tuple[int, ...]) -> PrefixCache:
         if prefix not in self._cached:
-            virtual = self._virtual_embeddings()
-            row = packing.pack_prefix(prefix, virtual=_length(virtual))
+            start = self._start()
+            row = packing.pack_prefix(prefix, virtual=start.virtual, before=start.before)
             cache = PrefixCache()
             row.layout.record = cache
-            if row.positions.numel():
-                self._logits(row, virtual)
+            if row.layout.in_row:
+                self._logits(row, start)
                 self._count(row)
+            elif start.states is not None:
+                cache = start.states
             self._cached.clear()
             self._cached[prefix] = cache
         return self._cached[prefix]
@@ -107,12 +127,19 @@ class CausalEngine:
         if chunk:
             yield chunk
 
-    def _logits(self, row: Row, virtual: torch.Tensor | None) -> torch.Tensor:
+    def _training_logits(self, row: Row, start: "_Start") -> torch.Tensor:
+        """Logits in fp32, with their gradient; the work is counted with its way back."""
+        logits_RV = self._logits(row, start)
+        self._count(row, training=[p for p in self.model.parameters() if p.requires_grad])
+        return logits_RV.float()
+
+    def _logits(self, row: Row, start: "_Start") -> torch.Tensor:
         """Logits (R, vocabulary) at the row's read places."""
         row = row.to(self.model.device)
+        row.layout.before = start.states if start.before else None
         embeddings = self.model.get_input_embeddings()(row.tokens)
-        if virtual is not None:
-            embeddings = torch.cat([virtual.to(embeddings.dtype), embeddings])
+        if start.embeddings is not None:
+            embeddings = torch.cat([start.embeddings.to(embeddings.dtype), embeddings])
         with attending(self.model, attention.NAME):
             out = self.model(
                 inputs_embeds=embeddings.unsqueeze(0),
@@ -125,7 +152,7 @@ class CausalEngine:
         return logits
 
     def _count(self, row: Row, *, training: Sequence[torch.nn.Parameter] | None = None) -> None:
-        """Report tokens and operations to whoever measures."""
+        """Report real tokens, and operations on all of them, to whoever measures."""
         size = {
             "tokens": len(row.positions),
             "read": len(row.read),
@@ -133,7 +160,7 @@ class CausalEngine:
         }
         work = work_model(self.model, training or ())
         flops = work.forward(**size) if training is None else work.training(**size)
-        count_work(tokens=size["tokens"], flops=flops)
+        count_work(tokens=size["tokens"] - row.layout.filling, flops=flops)
 
 
 @contextlib.contextmanager
@@ -147,13 +174,28 @@ def attending(model: PreTrainedModel, name: str) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def _length(virtual: torch.Tensor | None) -> int:
-    return 0 if virtual is None else len(virtual)
+@dataclass(frozen=True)
+class _Start:
+    """What stands before a row's own tokens."""
+
+    embeddings: torch.Tensor | None = None
+    """Of virtual tokens (V, D), put into the row."""
+    states: PrefixCache | None = None
+    """Keys and values in front of the row."""
+
+    @property
+    def virtual(self) -> int:
+        """V."""
+        return 0 if self.embeddings is None else len(self.embeddings)
+
+    @property
+    def before(self) -> int:
+        """Tokens in front of the row."""
+        return 0 if self.states is None else self.states.length
 
 
 def _pairs(row: Row) -> int:
     """(query, key) pairs that the attention products compute: whole blocks, masked or not."""
     shapes = [block.gather_SL.shape for block in row.layout.blocks]
-    in_segments = sum(len(block.real_T) for block in row.layout.blocks)
-    of_prefix = (len(row.positions) - in_segments) ** 2
+    of_prefix = row.layout.in_row * row.layout.prefix
     return of_prefix + sum(s * longest * (row.layout.prefix + longest) for s, longest in shapes)

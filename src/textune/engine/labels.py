@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from textune.core.errors import ConfigError
 from textune.engine.packing import Tree
+
+FORM = 0.02
+"""Weight of the answer's plain likelihood in the objective ``labels``: what makes the model write
+an answer of the right form, with its end, when another program lets it generate."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +28,45 @@ class LabelTree:
     """Inner tokens: every path without its last token."""
     read_at: tuple[tuple[int, ...], ...]
     """For each token of each path, the read place that predicts it: 0 is the prompt's end."""
+    end: int | None
+    """Token that ends an answer; None where the paths have it already."""
 
     @property
     def num_labels(self) -> int:
         """C."""
         return len(self.paths)
 
+    def index(self, answer: Sequence[int]) -> int:
+        """The label that these answer tokens begin with; the end token may follow."""
+        return next(i for i, p in enumerate(self.paths) if p == tuple(answer[: len(p)]))
+
+    def with_gold(self, gold: int) -> Tree:
+        """The tree with the last token of one label in it too, after which the end is read."""
+        if self.end is None:
+            return self.tree
+        last = self.paths[gold][-1], self.read_at[gold][-1] - 1
+        return Tree((*self.tree.tokens, last[0]), (*self.tree.parents, last[1]))
+
+    def loss(self, logits_RV: torch.Tensor, gold: Sequence[int]) -> torch.Tensor:
+        """The objective ``labels`` (mean over examples) from logits at the places of rows.
+
+        The read places of an example are its prompt's end and the nodes of ``with_gold``.
+        """
+        log_probs = logits_RV.log_softmax(-1).view(len(gold), -1, logits_RV.shape[-1])
+        gold_N = torch.tensor(gold, device=logits_RV.device)
+        scores_NC = self._paths(log_probs)
+        answer_N = scores_NC.gather(1, gold_N[:, None])[:, 0]
+        if self.end is not None:
+            answer_N = answer_N + log_probs[:, -1, self.end]
+        return functional.cross_entropy(scores_NC, gold_N) - FORM * answer_N.mean()
+
     def scores(self, logits_RV: torch.Tensor, size: int) -> torch.Tensor:
         """Log-likelihood (size, C) from logits at ``1 + nodes`` read places an example."""
-        places = 1 + len(self.tree.tokens)
-        log_probs = logits_RV.log_softmax(-1).view(size, places, -1)
+        return self._paths(logits_RV.log_softmax(-1).view(size, -1, logits_RV.shape[-1]))
+
+    def _paths(self, log_probs: torch.Tensor) -> torch.Tensor:
+        """Sums (size, C) along the paths, of (size, places, vocabulary)."""
+        size = len(log_probs)
         columns = [
             sum(
                 (log_probs[:, at, token] for at, token in zip(read, path, strict=True)),
@@ -57,6 +91,9 @@ def label_tree(answers: Sequence[Sequence[int]], end: int, names: Sequence[str])
             raise ConfigError(f"the tokenizer cannot tell label {name!r} from another", hint=_HINT)
     if any(a != b and b[: len(a)] == a for a in paths for b in paths):
         paths = [(*p, end) for p in paths]
+        after: int | None = None
+    else:
+        after = end
     nodes: dict[tuple[int, ...], int] = {}
     tokens: list[int] = []
     parents: list[int] = []
@@ -69,7 +106,7 @@ def label_tree(answers: Sequence[Sequence[int]], end: int, names: Sequence[str])
     read_at = tuple(
         tuple(0 if i == 0 else 1 + nodes[path[:i]] for i in range(len(path))) for path in paths
     )
-    return LabelTree(tuple(paths), Tree(tuple(tokens), tuple(parents)), read_at)
+    return LabelTree(tuple(paths), Tree(tuple(tokens), tuple(parents)), read_at, after)
 
 
 _HINT = "choose another word for it under 'answers' in the task"

@@ -9,6 +9,9 @@ from textune.engine.attention import Block, Layout
 
 WASTE = 1.3
 """Most cells of a padded block for each real token; more blocks cost more calls."""
+ROUND = 32
+"""Rows and blocks are filled up to a multiple of so many tokens. Matrix libraries build and keep a
+kernel for every shape they meet, and the heap breaks up when no two steps have the same one."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
     return same
 
 
-def pack_answers(items: Sequence[Item], *, virtual: int = 0) -> tuple[Row, torch.Tensor]:
+def pack_answers(
+    items: Sequence[Item], *, virtual: int = 0, before: int = 0
+) -> tuple[Row, torch.Tensor]:
     """A training row, and the target token of every read place.
 
-    The last token of an answer is only a target, so it is not in the row. Virtual tokens count as
-    the beginning of the prefix. Items stand in the row by length, so that blocks waste little.
+    The last token of an answer is only a target, so it is not in the row. ``virtual`` tokens open
+    the row, ``before`` tokens stand in front of it; both count as the beginning of the prefix.
+    Items stand in the row by length, so that blocks waste little.
     """
     items = sorted(items, key=lambda item: len(item.prompt) + len(item.answer))
     prefix = shared_prefix([item.prompt for item in items])
@@ -93,53 +99,89 @@ def pack_answers(items: Sequence[Item], *, virtual: int = 0) -> tuple[Row, torch
         read += range(first, first + len(item.answer))
         targets += item.answer
         start += len(segment)
-    row = _row(items[0].prompt[:prefix], segments, Tree(), virtual=virtual, read=read)
+    trees = [Tree()] * len(segments)
+    shared = items[0].prompt[:prefix]
+    row = _row(shared, segments, trees, virtual=virtual, before=before, read=read)
     return row, torch.tensor(targets)
 
 
-def pack_prefix(tokens: Sequence[int], *, virtual: int = 0) -> Row:
+def pack_labels(
+    prompts: Sequence[tuple[int, ...]],
+    trees: Sequence[Tree],
+    *,
+    virtual: int = 0,
+    before: int = 0,
+) -> Row:
+    """A training row: the shared prefix, then each prompt's own tokens with its tree.
+
+    Read places: for each prompt its last token, then every node of its tree. Trees have one size.
+    """
+    prefix = shared_prefix(prompts)
+    segments = [prompt[prefix:] for prompt in prompts]
+    read = _tree_places(segments, len(trees[0].tokens), start=virtual + prefix)
+    shared = prompts[0][:prefix]
+    return _row(shared, segments, trees, virtual=virtual, before=before, read=read)
+
+
+def pack_prefix(tokens: Sequence[int], *, virtual: int = 0, before: int = 0) -> Row:
     """A row with nothing but the prefix, to fill a cache."""
-    return _row(tuple(tokens), [], Tree(), virtual=virtual, read=[])
+    return _row(tuple(tokens), [], [], virtual=virtual, before=before, read=[])
 
 
-def pack_prompts(segments: Sequence[tuple[int, ...]], tree: Tree, *, cached: int) -> Row:
-    """A scoring row without its prefix (``cached`` tokens, virtual ones included, are in a cache).
+def pack_prompts(segments: Sequence[tuple[int, ...]], tree: Tree, *, before: int) -> Row:
+    """A scoring row whose prefix, virtual tokens included, stands before it.
 
     Read places: for each segment its last own token, then every node of the tree.
     """
+    read = _tree_places(segments, len(tree.tokens), start=0)
+    return _row((), segments, [tree] * len(segments), virtual=0, before=before, read=read)
+
+
+def _tree_places(segments: Sequence[tuple[int, ...]], nodes: int, *, start: int) -> list[int]:
+    """Each segment's last own token and the nodes after it."""
     read: list[int] = []
-    start = 0
     for segment in segments:
         last = start + len(segment) - 1
-        read += range(last, last + 1 + len(tree.tokens))
-        start = last + 1 + len(tree.tokens)
-    return _row((), segments, tree, virtual=0, read=read, offset=cached)
+        start = last + 1 + nodes
+        read += range(last, start)
+    return read
 
 
 def _row(
     prefix: tuple[int, ...],
     segments: Sequence[tuple[int, ...]],
-    tree: Tree,
+    trees: Sequence[Tree],
     *,
     virtual: int,
+    before: int,
     read: Sequence[int],
-    offset: int = 0,
 ) -> Row:
-    before = virtual + len(prefix) + offset
-    lengths = [len(s) + len(tree.tokens) for s in segments]
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    in_row = virtual + len(prefix)
+    whole = [(*s, *tree.tokens) for s, tree in zip(segments, trees, strict=True)]
+    lengths = [len(tokens) for tokens in whole]
     blocks = tuple(
-        _block([len(s) for s in segments[part]], tree, start=starts[part.start], before=before)
+        _block(
+            [len(s) for s in segments[part]],
+            trees[part],
+            start=sum(lengths[: part.start]),
+            before=before + in_row,
+        )
         for part in _alike(lengths)
     )
-    flat = [*prefix, *(token for s in segments for token in (*s, *tree.tokens))]
+    flat = [*prefix, *(token for tokens in whole for token in tokens)]
     places = [block.positions_SL.flatten()[block.real_T] for block in blocks]
+    filling = _rounded(virtual + len(flat)) - virtual - len(flat)
+    nobody = torch.zeros(filling, dtype=torch.long)
     return Row(
-        tokens=torch.tensor(flat, dtype=torch.long),
-        positions=torch.cat([torch.arange(offset, before), *places]),
-        layout=Layout(before, blocks),
+        tokens=torch.tensor([*flat, *[0] * filling], dtype=torch.long),
+        positions=torch.cat([torch.arange(before, before + in_row), *places, nobody]),
+        layout=Layout(before + in_row, in_row, blocks, filling),
         read=torch.tensor(read, dtype=torch.long),
     )
+
+
+def _rounded(size: int) -> int:
+    return size + -size % ROUND
 
 
 def _alike(lengths: Sequence[int]) -> list[slice]:
@@ -153,18 +195,19 @@ def _alike(lengths: Sequence[int]) -> list[slice]:
     return parts
 
 
-def _block(own: Sequence[int], tree: Tree, *, start: int, before: int) -> Block:
-    """Segments with so many own tokens, each followed by the tree, from ``start`` in the row."""
-    nodes = len(tree.tokens)
+def _block(own: Sequence[int], trees: Sequence[Tree], *, start: int, before: int) -> Block:
+    """Segments with so many own tokens, each followed by its tree, from ``start`` in the row."""
+    nodes = len(trees[0].tokens)
     lengths = torch.tensor(own) + nodes
-    column = torch.arange(int(lengths.max()))
+    column = torch.arange(_rounded(int(lengths.max())))
     real_SL = column < lengths[:, None]
     starts = start + torch.cumsum(lengths, 0) - lengths
     own_SLL = (column[:, None] >= column) & real_SL[:, None, :] | (column == 0)
     positions_SL = (before + column).repeat(len(own), 1)
     if nodes:
-        depths, sees = torch.tensor(tree.depths()), tree.sees()
-        for index, length in enumerate(own):
+        shapes = {tree: (torch.tensor(tree.depths()), tree.sees()) for tree in set(trees)}
+        for index, (length, tree) in enumerate(zip(own, trees, strict=True)):
+            depths, sees = shapes[tree]
             part = slice(length, length + nodes)
             own_SLL[index, part, part] = sees
             positions_SL[index, part] = before + length - 1 + depths

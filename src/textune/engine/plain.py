@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from textune.engine.labels import FORM, LabelTree
 from textune.engine.packing import Item
 
 
@@ -31,19 +32,34 @@ def answer_loss(model: nn.Module, items: Sequence[Item], *, pad: int = 0) -> tor
     )
 
 
+def label_loss(model: nn.Module, items: Sequence[Item], labels: LabelTree) -> torch.Tensor:
+    """The objective ``labels`` (``LabelTree.loss``), one sequence at a time; has a gradient."""
+    losses = []
+    for item in items:
+        gold = labels.index(item.answer)
+        scores_C = torch.stack([_log_likelihood(model, item.prompt, p) for p in labels.paths])
+        answer = _log_likelihood(model, item.prompt, item.answer)
+        losses.append(-scores_C.log_softmax(0)[gold] - FORM * answer)
+    return torch.stack(losses).mean()
+
+
 @torch.no_grad()
 def label_scores(
     model: nn.Module, prompts: Sequence[Sequence[int]], paths: Sequence[Sequence[int]]
 ) -> torch.Tensor:
     """Log-likelihood (N, C) of each label after each prompt, one sequence at a time."""
-    scores_NC = torch.zeros(len(prompts), len(paths))
-    for row, prompt in enumerate(prompts):
-        for column, path in enumerate(paths):
-            ids = torch.tensor([[*prompt, *path]])
-            logits = _logits(model, ids, torch.ones_like(ids))
-            log_probs = logits[0, len(prompt) - 1 : -1].float().log_softmax(-1).cpu()
-            scores_NC[row, column] = log_probs.gather(1, torch.tensor(path)[:, None]).sum()
-    return scores_NC
+    rows = [torch.stack([_log_likelihood(model, prompt, p) for p in paths]) for prompt in prompts]
+    return torch.stack(rows).cpu()
+
+
+def _log_likelihood(
+    model: nn.Module, prompt: Sequence[int], answer: Sequence[int]
+) -> torch.Tensor:
+    """Of an answer's tokens after a prompt, in nats."""
+    ids = torch.tensor([[*prompt, *answer]])
+    logits = _logits(model, ids, torch.ones_like(ids))
+    log_probs = logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)
+    return log_probs.gather(1, torch.tensor(answer, device=logits.device)[:, None]).sum()
 
 
 def _logits(model: nn.Module, ids_BL: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:

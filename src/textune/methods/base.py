@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from textune.core.config import plain
+from textune.core.errors import ImpossibleError, StoreError
 from textune.core.registry import Plugin, Registry
 
 if TYPE_CHECKING:
@@ -13,6 +16,38 @@ if TYPE_CHECKING:
 
     import torch
     from torch import nn
+    from transformers import PreTrainedModel
+
+    from textune.engine.attention import PrefixCache
+    from textune.engine.causal import CausalEngine
+
+
+class Hooks:
+    """What a method does in training beyond taking gradients; as it is, nothing."""
+
+    def rate(self, name: str) -> float:
+        """What the learning rate is multiplied by for the parameter of that name."""
+        return 1.0
+
+    def begin(self, total: int) -> None:
+        """Training of so many steps begins."""
+
+    def penalty(self) -> torch.Tensor | None:
+        """Added to the loss of every step."""
+        return None
+
+    def after_step(self, step: int) -> None:
+        """The optimiser has made its step (from 1); gradients are still there.
+
+        Only parameters in fp32 may be changed: others have masters, which would undo it.
+        """
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint must hold to go on."""
+        return {}
+
+    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take up what ``state`` gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +96,45 @@ class Method(Plugin, ABC):
         """Embeddings (V, D) of trained virtual tokens, with gradient, or None."""
         return None
 
+    def prefix_states(self, adapted: nn.Module) -> PrefixCache | None:
+        """Trained keys and values (heads, V, head size) before every prompt, or None."""
+        return None
+
+    def engine(self, model: PreTrainedModel, adapted: nn.Module) -> CausalEngine:
+        """The packed engine of an adapted model; ``model`` is its base."""
+        from textune.engine.causal import CausalEngine
+
+        return CausalEngine(
+            model,
+            virtual=lambda: self.virtual_tokens(adapted),
+            states=lambda: self.prefix_states(adapted),
+        )
+
+    def hooks(self, adapted: nn.Module) -> Hooks:
+        """What the method does in training beyond taking gradients."""
+        return Hooks()
+
     def release(self, adapted: nn.Module) -> None:
         """Take the method's layers out of the base model again."""
+
+    def merge(self, adapted: nn.Module) -> nn.Module:
+        """The plain model with the change folded into its weights; ``adapted`` is used up.
+
+        Raises:
+            ImpossibleError: the method is not ``mergeable``.
+        """
+        raise ImpossibleError(
+            f"what {self.name} learns cannot be folded into the weights",
+            hint="keep the adapter beside the model",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeftMethod(Method):
     """A method that the ``peft`` library has; subclasses give its configuration."""
+
+    harmless: ClassVar[str] = "$^"
+    """Pattern of warnings of ``peft`` that the method expects; as it is, of none."""
 
     @abstractmethod
     def config(self, head: list[str]) -> Any:
@@ -75,9 +142,26 @@ class PeftMethod(Method):
 
     def apply(self, model: Any, head: list[str]) -> nn.Module:
         """Wrap the model; adapters take its number format (masters are the loop's business)."""
+        return self.wrap(model, self.config(head))
+
+    def wrap(self, model: Any, config: Any) -> nn.Module:
+        """The model with the layers of a ``PeftConfig``.
+
+        Raises:
+            ImpossibleError: ``peft`` finds nothing in the model that it could adapt.
+        """
         from peft import get_peft_model
 
-        adapted: nn.Module = get_peft_model(model, self.config(head), autocast_adapter_dtype=False)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=self.harmless)
+                adapted: nn.Module = get_peft_model(model, config, autocast_adapter_dtype=False)
+        except ValueError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ImpossibleError(
+                f"{self.name} does not go with {model.config.model_type}: {reason}",
+                hint="choose another method, or name layers of this model in its options",
+            ) from None
         return adapted
 
     def save(self, adapted: Any, folder: Path) -> None:
@@ -88,12 +172,12 @@ class PeftMethod(Method):
         """An adapter from a PEFT folder."""
         from peft import PeftModel
 
-        from textune.core.errors import StoreError
-
         try:
-            adapted: nn.Module = PeftModel.from_pretrained(
-                model, str(folder), autocast_adapter_dtype=False, local_files_only=True
-            )
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=self.harmless)
+                adapted: nn.Module = PeftModel.from_pretrained(
+                    model, str(folder), autocast_adapter_dtype=False, local_files_only=True
+                )
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise StoreError(
@@ -111,11 +195,87 @@ class PeftMethod(Method):
 
     def release(self, adapted: Any) -> None:
         """Put the original layers back."""
+        from peft.tuners.tuners_utils import BaseTuner
+
         base = adapted.get_base_model()
-        if not adapted.active_peft_config.is_prompt_learning:
-            adapted.base_model.unload()
+        if not adapted.active_peft_config.is_prompt_learning:  # some refuse a 4-bit base in unload
+            BaseTuner._unload_and_optionally_merge(adapted.base_model, merge=False)
         if hasattr(base, "peft_config"):
             del base.peft_config  # else peft takes the base for an adapted model next time
+
+    def merge(self, adapted: Any) -> nn.Module:
+        """The base with the adapter added to its weights."""
+        if not self.mergeable:
+            return super().merge(adapted)
+        merged: nn.Module = adapted.merge_and_unload()
+        return merged
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubsetMethod(Method):
+    """A method that trains some of the model's own parameters; subclasses name them.
+
+    Trainable copies stand in their places until ``release``, so the base itself never changes.
+    """
+
+    @abstractmethod
+    def parts(self, model: Any) -> list[str]:
+        """Names of what trains; a bias that the model lacks is made, and starts at zero.
+
+        Raises:
+            ImpossibleError: this model has nothing that the method could train.
+        """
+
+    def apply(self, model: Any, head: list[str]) -> nn.Module:
+        """The same model with copies that take a gradient."""
+        from textune.models.partly_trained import PartlyTrained
+
+        heads = tuple(f"{name}." for name in head)
+        new = [name for name, _ in model.named_parameters() if name.startswith(heads)]
+        return PartlyTrained(model, [*self.parts(model), *new])
+
+    def save(self, adapted: Any, folder: Path) -> None:
+        """``weights.safetensors``, and in ``method.json`` what they are."""
+        from safetensors.torch import save_file
+
+        from textune.core.artifacts import write_json
+
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "method.json", plain(self))
+        save_file(adapted.trained(), folder / "weights.safetensors", metadata={"format": "pt"})
+
+    def load(self, model: Any, folder: Path) -> nn.Module:
+        """The saved weights in the places of the base's."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from textune.models.partly_trained import PartlyTrained
+
+        path = folder / "weights.safetensors"
+        hint = "fit it again, or take it from a copy; it fits only the model that it came from"
+        try:
+            tensors = load_file(path)
+            adapted = PartlyTrained(model, [*self.parts(model), *tensors])
+        except (OSError, SafetensorError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise StoreError(f"damaged weights {path}: {reason}", hint=hint) from None
+        try:
+            adapted.fill(tensors)
+        except ValueError as error:
+            adapted.restore()
+            raise StoreError(f"damaged weights {path}: {error}", hint=hint) from None
+        return adapted
+
+    def release(self, adapted: Any) -> None:
+        """Put the base's own parameters back."""
+        adapted.restore()
+
+    def merge(self, adapted: Any) -> nn.Module:
+        """The model with what was trained for its own."""
+        if not self.mergeable:
+            return super().merge(adapted)
+        merged: nn.Module = adapted.keep()
+        return merged
 
 
 REGISTRY = Registry("textune.methods", Method, noun="method")

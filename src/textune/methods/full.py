@@ -19,6 +19,7 @@ class Full(Method):
 
     paper: ClassVar[str] = "Howard and Ruder (2018), arXiv:1801.06146"
     lr: ClassVar[float] = 5e-5
+    mergeable: ClassVar[bool] = True
     changes_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "vLLM"
 
@@ -48,4 +49,8 @@ class Full(Method):
                 hint="fit it again, or take it from a copy",
             ) from None
         adapted: nn.Module = model
+        return adapted
+
+    def merge(self, adapted: nn.Module) -> nn.Module:
+        """The model itself."""
         return adapted

@@ -7,7 +7,7 @@ A name is one of the library, a folder with ``config.json``, or a Hub id with an
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -52,6 +52,8 @@ class ModelSpec(Spec):
     source: str = ""
     seen: tuple[str, ...] = ()
     """Labelled data that the model is known to have been trained on."""
+    architecture: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """What decides its shapes, as in ``config.json``; for planning before a wheel is fetched."""
 
     @property
     def identity(self) -> str:

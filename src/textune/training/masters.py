@@ -1,6 +1,6 @@
 """fp32 master copies of what trains, so that small updates are not lost in bf16."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -10,29 +10,53 @@ class Masters:
     """AdamW on fp32 copies of parameters that the model holds in its own format.
 
     A fp32 parameter is its own master. Gradients are read from the model, updates written back.
+    Gradients and moments are made once, before any step, and kept: scattered between the
+    activations of a step, they would break up the heap.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, weight_decay: float) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        weight_decay: float,
+        factors: Sequence[float] | None = None,
+    ) -> None:
+        """``factors`` multiply the learning rate, one for each parameter; None: all are 1."""
         self.parameters = list(parameters)
         self.masters = [
             p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
             for p in self.parameters
         ]
-        self.optimizer = torch.optim.AdamW(self.masters, lr=0.0, weight_decay=weight_decay)
+        self.factors = factors or [1.0] * len(self.masters)
+        groups = [
+            {"params": [m for m, f in zip(self.masters, self.factors, strict=True) if f == factor]}
+            for factor in sorted(set(self.factors))
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=weight_decay)
+        for parameter, master in zip(self.parameters, self.masters, strict=True):
+            parameter.grad = torch.zeros_like(parameter)
+            if parameter is not master:
+                master.grad = torch.zeros_like(master)
+            moments = {name: torch.zeros_like(master) for name in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[master] = {"step": torch.tensor(0.0), **moments}
 
     def step(self, lr: float) -> None:
-        """One update with the gradients that the model's parameters hold now; clears them."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        """One update with the gradients that the model's parameters hold now."""
+        factors = sorted(set(self.factors))
+        for group, factor in zip(self.optimizer.param_groups, factors, strict=True):
+            group["lr"] = lr * factor
         for parameter, master in zip(self.parameters, self.masters, strict=True):
-            if parameter is not master and parameter.grad is not None:
-                master.grad = parameter.grad.float()
+            if parameter is not master:
+                _gradient(master).copy_(_gradient(parameter))
         self.optimizer.step()
-        self.optimizer.zero_grad()
         for parameter, master in zip(self.parameters, self.masters, strict=True):
             if parameter is not master:
                 parameter.data.copy_(master.data)
-                parameter.grad = None
+
+    def clear(self) -> None:
+        """Set all gradients to zero."""
+        for parameter in self.parameters:
+            _gradient(parameter).zero_()
 
     def state(self) -> dict[str, torch.Tensor]:
         """Masters and Adam moments as named tensors."""
@@ -59,3 +83,8 @@ class Masters:
             if state:
                 moments = {n: t.to(master.device) for n, t in state.items() if n != "step"}
                 self.optimizer.state[master] = {**state, **moments}
+
+
+def _gradient(parameter: nn.Parameter) -> torch.Tensor:
+    assert parameter.grad is not None, "gradients are made at the start and kept"
+    return parameter.grad

@@ -12,6 +12,9 @@ from textune.core.registry import Spec
 class TrainingSpec(Spec):
     """Settings of the training loop."""
 
+    objective: Literal["labels", "answer"] = "labels"
+    """``labels``: cross-entropy over the task's labels, with the answer's likelihood at a tenth;
+    ``answer``: likelihood of the answer's tokens alone, as in instruction tuning."""
     epochs: int = 3
     """Passes over the training part."""
     batch_size: int = 16
@@ -19,7 +22,7 @@ class TrainingSpec(Spec):
     lr: float | Literal["auto"] = "auto"
     """Peak learning rate; ``auto`` is the method's own."""
     warmup_steps: int | Literal["auto"] = "auto"
-    """Steps of linear warm-up; ``auto`` is 6 % of all, at most 100."""
+    """Steps of linear warm-up; ``auto`` is a tenth of all, at most 100."""
     weight_decay: float = 0.0
     """AdamW's decoupled weight decay."""
     max_grad_norm: float = 1.0
@@ -45,7 +48,8 @@ class TrainingSpec(Spec):
 
     def warmup(self, total: int) -> int:
         """Warm-up steps out of all steps."""
-        return min(100, round(0.06 * total)) if self.warmup_steps == "auto" else self.warmup_steps
+        a_tenth = min(100, math.ceil(total / 10))
+        return a_tenth if self.warmup_steps == "auto" else self.warmup_steps
 
 
 def rate_at(step: int, *, total: int, warmup: int) -> float:

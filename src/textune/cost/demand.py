@@ -1,0 +1,59 @@
+"""What a cell will need, known from shapes before it is run: bytes, operations, and their parts.
+
+What is not covered: how fast a machine is (``cost.rates``) and who counts (``engine.forecast``).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textune.core.registry import Spec
+
+Device = Literal["cpu", "cuda"]
+
+PROCESS_BYTES = 490_000_000
+"""Resident memory of a worker without its model: Python with torch, transformers and peft
+(measured: 434 MB), after its first cell also scikit-learn and pyarrow (544 MB)."""
+CUDA_CONTEXT_BYTES = 500_000_000
+"""What a CUDA process takes on the device before it allocates anything (assumed); it counts for
+whether a cell fits, not for what torch says that it has allocated."""
+HEAP = {"cpu": 1.9, "cuda": 1.05}
+"""Bytes taken from the system for each byte that a training step keeps. Its tensors come and go in
+many sizes, and glibc's heap keeps the holes between them: 1.3 to 1.5 in short runs, 1.9 and 2.1 by
+one look midway at each of two longer ones (LoRA on SciCite, batches of 8 and 16). torch's CUDA
+allocator fills them (assumed). Scoring keeps nothing: each layer takes the places of the last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand(Spec):
+    """What fitting and predicting of a cell need."""
+
+    total_params: int
+    trainable_params: int
+    weight_bytes: float
+    """The base model as it is held in memory, and whatever the method adds."""
+    state_bytes: float = 0.0
+    """What each trainable parameter has beside it: gradients, fp32 master, two moments."""
+    kept_bytes: float = 0.0
+    """What the largest training step keeps for its way back; 0 without training."""
+    predict_bytes: float = 0.0
+    """What the largest prediction row holds at once."""
+    fit_flops: float = 0.0
+    predict_flops: float = 0.0
+    fit_traffic: float = 0.0
+    """Bytes of activations and optimiser state that fitting reads and writes."""
+    predict_traffic: float = 0.0
+    unpacked: float = 0.0
+    """Weights that are unpacked from 4 bits, counted at every pass."""
+    launches: float = 0.0
+    """Layers that are run, counted at every pass; a GPU needs a least time for each."""
+
+    def peak_bytes(self, device: Device) -> int:
+        """What a meter will see: resident memory, or what torch has allocated on the device."""
+        process = PROCESS_BYTES if device == "cpu" else 0
+        passing = max(HEAP[device] * self.kept_bytes, self.predict_bytes)
+        return int(process + self.weight_bytes + self.state_bytes + passing)
+
+    def needed_bytes(self, device: Device) -> int:
+        """What must be free on the machine or the device."""
+        context = CUDA_CONTEXT_BYTES if device == "cuda" else 0
+        return self.peak_bytes(device) + context

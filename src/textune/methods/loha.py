@@ -1,0 +1,45 @@
+"""LoHa: an update that is the element-wise product of two low-rank ones."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textune.core.errors import ConfigError
+from textune.methods.base import PeftMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoHa(PeftMethod):
+    """Low-rank Hadamard product (Hyeon-Woo, Ye-Bin and Oh, 2022, FedPara; Yeh et al., 2024).
+
+    A frozen weight ``W`` becomes ``W + alpha / rank * (B1 @ A1) * (B2 @ A2)``, product element by
+    element, so that the update has up to the square of the rank (FedPara, section 2.2). All four
+    matrices train; ``A2`` starts at zero, so training starts at the base model.
+    """
+
+    paper: ClassVar[str] = "arXiv:2108.06098, arXiv:2309.14859"
+    lr: ClassVar[float] = 3e-3
+    mergeable: ClassVar[bool] = True
+    served_by: ClassVar[str] = "merged"
+
+    rank: int = 8
+    """Width of each of the two bottlenecks."""
+    alpha: int = 8
+    """Strength of the update: it is scaled by alpha / rank."""
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha"):
+            if getattr(self, name) < 1:
+                hint = "it must be 1 or more; 8 is usual"
+                raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
+
+    def config(self, head: list[str]) -> Any:
+        """``LoHaConfig``."""
+        from peft import LoHaConfig
+
+        return LoHaConfig(
+            task_type="CAUSAL_LM",
+            r=self.rank,
+            alpha=self.alpha,
+            target_modules="all-linear",
+            modules_to_save=head or None,
+        )

@@ -1,0 +1,47 @@
+"""P-tuning: virtual tokens before the prompt, produced by a small network."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from textune.core.errors import ConfigError
+from textune.methods.base import PeftMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class PTuning(PeftMethod):
+    """P-tuning (Liu et al., 2021, GPT Understands, Too).
+
+    A network makes the embeddings of ``tokens`` virtual tokens from a table (section 3.2); network
+    and table train. All stand before the prompt. Only what the network makes is saved, so a loaded
+    prompt cannot be trained on.
+    """
+
+    paper: ClassVar[str] = "arXiv:2103.10385"
+    lr: ClassVar[float] = 1e-3
+    quantised_base: ClassVar[bool] = True
+    starts_at_base: ClassVar[bool] = False
+    served_by: ClassVar[str] = "transformers"
+
+    tokens: int = 20
+    """Number of virtual tokens."""
+    encoder: Literal["mlp", "lstm"] = "mlp"
+    """The network: three linear layers, or two bidirectional LSTM layers and two linear ones."""
+    hidden: int = 512
+    """Width of the network's hidden layers."""
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "hidden"):
+            if getattr(self, name) < 1:
+                hint = "it must be 1 or more"
+                raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
+
+    def config(self, head: list[str]) -> Any:
+        """``PromptEncoderConfig``."""
+        from peft import PromptEncoderConfig
+
+        return PromptEncoderConfig(
+            task_type="CAUSAL_LM",
+            num_virtual_tokens=self.tokens,
+            encoder_reparameterization_type=self.encoder.upper(),
+            encoder_hidden_size=self.hidden,
+        )

@@ -1,0 +1,58 @@
+"""P-tuning v2: trained keys and values before the prompt in every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textune.methods.base import PeftMethod
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from textune.engine.attention import PrefixCache
+
+
+@dataclass(frozen=True, kw_only=True)
+class PTuningV2(PeftMethod):
+    """Deep prompt tuning (Liu et al., 2022, P-Tuning v2).
+
+    ``tokens`` keys and values stand before the prompt in every layer and are all that trains
+    (section 3.2), without a network that produces them (section 3.3: it does not always help).
+    They start as what the model itself computes for tokens drawn from its vocabulary, so training
+    starts near the model's own states.
+    """
+
+    paper: ClassVar[str] = "arXiv:2110.07602"
+    lr: ClassVar[float] = 5e-3
+    quantised_base: ClassVar[bool] = True
+    starts_at_base: ClassVar[bool] = False
+    served_by: ClassVar[str] = "transformers"
+
+    tokens: int = 20
+    """Number of virtual tokens."""
+
+    def config(self, head: list[str]) -> Any:
+        """``PrefixTuningConfig`` without projection."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.tokens)
+
+    def apply(self, model: Any, head: list[str]) -> nn.Module:
+        """Trained states beside the model, drawn from the model itself."""
+        from textune.engine.states import adapt_states, draw_states
+
+        adapted: nn.Module = adapt_states(model, self.config(head))
+        draw_states(adapted, model, self.tokens)
+        return adapted
+
+    def virtual_tokens(self, adapted: Any) -> torch.Tensor | None:
+        """None: the states have no embeddings."""
+        return None
+
+    def prefix_states(self, adapted: Any) -> PrefixCache | None:
+        """As ``peft`` hands them to the model."""
+        from textune.engine.states import states_of
+
+        return states_of(adapted)

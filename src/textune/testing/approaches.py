@@ -1,0 +1,59 @@
+"""What every approach promises, as a check."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textune.approaches import base as approaches
+from textune.approaches.base import Approach, Context, Predictor
+from textune.core.config import PluginOf, plain
+from textune.data.examples import Example
+from textune.tasks.base import TaskSpec
+
+
+def check_approach(approach: Approach, task: TaskSpec, examples: Sequence[Example]) -> None:
+    """Everything that an approach promises, on labelled examples of a task it can do.
+
+    Two thirds train, the rest is predicted without gold answers.
+    """
+    assert is_dataclass(approach), "an approach is a frozen dataclass"
+    built = PluginOf(approaches.REGISTRY).build(plain(approach), where="check")
+    assert built == approach, "must round-trip"
+    approach.check(task)
+    cut = 2 * len(examples) // 3
+    train, test = examples[:cut], [replace(e, answer=None) for e in examples[cut:]]
+    first = _fitted(approach, task, train)
+    said = first.predict(test)
+    assert len(said) == len(test), "one answer an example, in order"
+    assert set(said.answers) <= {*task.labels, None}, "answers are labels, or None if unreadable"
+    if said.scores is not None:
+        assert said.scores.shape == (len(test), len(task.labels)), "a score for each label"
+        np.testing.assert_allclose(said.scores.sum(1), 1, atol=1e-5)
+    backwards = first.predict(test[::-1])
+    assert backwards.answers == said.answers[::-1], "an answer must not depend on its neighbours"
+    assert first.predict([]).answers == [], "no examples, no answers"
+    with tempfile.TemporaryDirectory() as folder:
+        first.save(Path(folder))
+        files = {p.suffix for p in Path(folder).rglob("*") if p.is_file()}
+        assert not {".bin", ".pt", ".pkl", ".joblib"} & files, "no pickle in a saved approach"
+        first.close()
+        loaded = approach.load(task, Path(folder), context=Context())
+        _assert_same(loaded.predict(test), said, "save and load must agree")
+        loaded.close()
+    again = _fitted(approach, task, train)
+    _assert_same(again.predict(test), said, "one seed must give one result")
+    again.close()
+
+
+def _fitted(approach: Approach, task: TaskSpec, train: Sequence[Example]) -> Predictor:
+    return approach.fit(task, train, [], seed=0, context=Context())
+
+
+def _assert_same(found: Any, expected: Any, promise: str) -> None:
+    assert found.answers == expected.answers, promise
+    if expected.scores is not None:
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5, err_msg=promise)

@@ -1,0 +1,94 @@
+"""Tiny random models and items: what every other test stands on; nothing is downloaded."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from textune.engine.packing import Item
+from textune.models.load import frozen, keep_layout, nf4_config
+
+ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
+
+
+def tiny_model(architecture: str, *, seed: int = 0, **changes: Any) -> PreTrainedModel:
+    """A random causal model of that architecture in fp32: 2 layers, width 32, grouped heads."""
+    settings = {
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 256,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "initializer_range": 0.2,
+    }
+    config = AutoConfig.for_model(architecture, **{**settings, **changes})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    return frozen(model)
+
+
+def tiny_quantised_model(architecture: str) -> PreTrainedModel:
+    """The same with its linear layers in 4 bits; wider, as 4-bit weights come in blocks of 64."""
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
+    with TemporaryDirectory() as folder:
+        tiny_model(architecture, **sizes).save_pretrained(folder)
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, quantization_config=nf4_config(torch.float32)
+        )
+    keep_layout(model)
+    return frozen(model)
+
+
+def tiny_model_folder(folder: Path, texts: Iterable[str], *, architecture: str = "llama") -> Path:
+    """A folder with a tiny random model and a word tokenizer over these texts, with chat turns.
+
+    Any approach takes it as its ``model``; nothing is downloaded.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["<pad>", "<start>", "<end>", "<unk>"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<start>",
+        eos_token="<end>",
+        unk_token="<unk>",
+        chat_template=(
+            "{% for m in messages %}<start>{{ m['role'] }} {{ m['content'] }}<end>{% endfor %}"
+            "{% if add_generation_prompt %}<start>assistant {% endif %}"
+        ),
+    )
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}  # 4-bit blocks are 64
+    model = tiny_model(architecture, vocab_size=len(fast), max_position_embeddings=1024, **sizes)
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+def tiny_items(*, seed: int = 0, size: int = 5, shared: int = 7) -> list[Item]:
+    """Random items of mixed lengths that share a prefix; answers of one to three tokens."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(torch.randint(3, 64, (count,), generator=draw).tolist())
+
+    prefix = tokens(shared)
+    return [Item(prefix + tokens(3 + 2 * i), tokens(1 + i % 3)) for i in range(size)]

@@ -1,0 +1,131 @@
+"""What training a method on a model will need: the largest step of it, run without weights."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from textune.core.seeds import generator
+from textune.cost.demand import Demand
+from textune.engine.causal import CausalEngine
+from textune.engine.forecast import (
+    PASSES,
+    Size,
+    kept_bytes,
+    packed_size,
+    scoring_demand,
+    undecided,
+    weightless_layers,
+)
+from textune.engine.packing import Item
+from textune.engine.work import work_model
+from textune.methods.base import Method
+from textune.models.architecture import packed_parameters, weight_bytes
+from textune.training.settings import TrainingSpec
+
+UPDATE_BYTES = 60
+"""Moved for each trainable parameter in a step: gradient, norm and clipping, copy to the master,
+AdamW's reading and writing of master and moments, copy back, zeroing."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What passes through the model in a cell, as tokens."""
+
+    train: list[Item]
+    valid: list[tuple[int, ...]]
+    test: list[tuple[int, ...]]
+    added: int
+    """Tokens that follow a prompt when labels are scored."""
+
+
+Loss = Callable[[nn.Module, CausalEngine], Callable[[Sequence[Item]], torch.Tensor]]
+"""Gives how the loss of a batch is computed."""
+
+
+def tuning_demand(
+    method: Method, model: PreTrainedModel, course: Course, spec: TrainingSpec, loss: Loss
+) -> Demand:
+    """What a tuned cell needs; ``model`` is weightless and comes back as it was.
+
+    Raises:
+        Exception: whatever the method raises on this model.
+    """
+    own = {id(p) for p in model.parameters()}
+    packed = packed_parameters(model) if method.quantisation != "none" else []
+    base = weight_bytes(model, packed)
+    with weightless_layers(model.dtype):
+        adapted = method.apply(model, [])
+    try:
+        memory = _memory(method, model, adapted, course, spec, loss)
+        added = sum(_bytes(p) for p in adapted.parameters() if id(p) not in own)
+        unpacked = 2.0 * spec.total_steps(len(course.train)) * sum(p.numel() for p in packed)
+        return replace(memory, weight_bytes=base + added, unpacked=unpacked)
+    finally:
+        if not method.changes_base:
+            method.release(adapted)
+        model.requires_grad_(False)
+
+
+def largest_batch(items: Sequence[Item], spec: TrainingSpec, *, seed: int) -> list[Item]:
+    """The batch with most tokens of the first epoch, in the order that the loop draws."""
+    order, size = generator(seed, "order", 0).permutation(len(items)), spec.batch_size
+    batches = [[items[i] for i in order[k : k + size]] for k in range(0, len(items), size)]
+    return max(batches, key=lambda batch: sum(len(item.prompt) for item in batch))
+
+
+def _memory(
+    method: Method,
+    model: PreTrainedModel,
+    adapted: nn.Module,
+    course: Course,
+    spec: TrainingSpec,
+    loss: Loss,
+) -> Demand:
+    """Everything but weights."""
+    trainable = [p for p in adapted.parameters() if p.requires_grad]
+    num_trainable = sum(p.numel() for p in trainable)
+    engine, batch = method.engine(model, adapted), largest_batch(course.train, spec, seed=0)
+    kept = kept_bytes(lambda: loss(adapted.train(), engine)(batch), adapted)
+    adapted.eval()
+    before, layers = _opening(method, adapted), model.config.get_text_config().num_hidden_layers
+    prompts, steps = [item.prompt for item in course.train], spec.total_steps(len(course.train))
+
+    def size(prompts: Sequence[tuple[int, ...]], rows: int, *, gold: int = 0) -> Size:
+        return packed_size(prompts, added=course.added + gold, before=before, rows=rows)
+
+    fitting = size(prompts * spec.epochs, steps, gold=1)
+    checking = size(course.valid * spec.epochs, spec.epochs)
+    work = work_model(model, trainable)
+    rate = kept / size([item.prompt for item in batch], 1, gold=1).tokens
+    return replace(
+        scoring_demand(model, course.test, added=course.added, before=before),
+        total_params=sum(p.numel() for p in adapted.parameters()),
+        trainable_params=num_trainable,
+        state_bytes=sum(_state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
+        kept_bytes=kept + kept / layers + max(map(_bytes, trainable), default=0),
+        fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
+        fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
+        launches=3.0 * steps * layers,
+    )
+
+
+def _opening(method: Method, adapted: nn.Module) -> int:
+    """Virtual tokens before every prompt."""
+    with undecided():
+        virtual, states = method.virtual_tokens(adapted), method.prefix_states(adapted)
+    return (0 if virtual is None else len(virtual)) + (0 if states is None else states.length)
+
+
+def _bytes(parameter: nn.Parameter) -> int:
+    return parameter.numel() * parameter.element_size()
+
+
+def _state_bytes(parameter: nn.Parameter, *, keeps_best: bool) -> int:
+    """As ``training.masters`` makes it: gradient, moments, master with gradient, the best."""
+    each = parameter.element_size() + 8 + 4 * keeps_best
+    if parameter.dtype != torch.float32:
+        each += 8
+    return parameter.numel() * each

@@ -1,0 +1,90 @@
+"""Trainable parameters of real sizes, on models without weights."""
+
+import functools
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from textune.methods.base import REGISTRY
+
+SIZES = {
+    "llama-7b": ("llama", 4096, 11008, 32, 32, 32),
+    "llama-65b": ("llama", 8192, 22016, 80, 64, 64),
+    "mistral-7b": ("mistral", 4096, 14336, 32, 32, 8),
+    "llama-2-70b": ("llama", 8192, 28672, 80, 64, 8),
+}
+ALL = "all-linear"
+QV = ("q_proj", "v_proj")
+QKVO = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+@functools.cache
+def weightless(size):
+    architecture, width, unit, layers, heads, groups = SIZES[size]
+    config = AutoConfig.for_model(
+        architecture,
+        vocab_size=32000,
+        hidden_size=width,
+        intermediate_size=unit,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+    )
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config).requires_grad_(False)
+
+
+def trainable(name, size, **options):
+    method, model = REGISTRY.get(name)(**options), weightless(size)
+    with torch.device("meta"):
+        adapted = method.apply(model, [])
+    count = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    method.release(adapted)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("size", "rank", "targets", "expected"),
+    [
+        ("llama-7b", 8, QV, 4_194_304),
+        ("llama-7b", 16, QKVO, 16_777_216),
+        ("llama-7b", 64, ALL, 159_907_840),
+        ("llama-65b", 8, QV, 20_971_520),
+        ("mistral-7b", 64, ALL, 167_772_160),
+        ("mistral-7b", 8, QV, 3_407_872),
+        ("llama-2-70b", 64, ALL, 828_375_040),
+    ],
+)
+def test_lora_trains_as_many_parameters_as_published(size, rank, targets, expected):
+    assert trainable("lora", size, rank=rank, targets=targets) == expected
+    assert trainable("qlora", size, rank=rank, targets=targets) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [("llama-7b", 614_400), ("mistral-7b", 524_288)])
+def test_ia3_trains_as_many_parameters_as_published(size, expected):
+    assert trainable("ia3", size) == expected
+
+
+@pytest.mark.parametrize("size", ["llama-7b", "mistral-7b"])
+def test_prompt_tuning_trains_an_embedding_for_each_virtual_token(size):
+    assert trainable("prompt_tuning", size, tokens=20) == 81_920
+
+
+def test_dora_adds_a_length_for_every_output():
+    extra = trainable("lora", "llama-7b", dora=True) - trainable("lora", "llama-7b")
+    assert extra == 32 * (5 * 4096 + 2 * 11008)
+
+
+def test_vera_trains_two_vectors_in_every_layer():
+    expected = 32 * (5 * 4096 + 2 * 11008 + 7 * 1024)
+    assert trainable("vera", "llama-7b", rank=1024) == expected
+
+
+def test_ln_tuning_trains_the_scales_of_all_norms():
+    assert trainable("ln_tuning", "llama-7b") == (2 * 32 + 1) * 4096
+
+
+def test_oft_trains_half_of_every_block():
+    blocks = 32 * (6 * 4096 + 11008) // 32
+    assert trainable("oft", "llama-7b", block_size=32) == blocks * 32 * 31 // 2

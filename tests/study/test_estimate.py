@@ -1,0 +1,161 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from textune.core.config import plain
+from textune.cost.demand import CUDA_CONTEXT_BYTES, HEAP, PROCESS_BYTES, Demand
+from textune.cost.rates import stated_rates
+from textune.results.record import Cost, Record
+from textune.results.run import save_run
+from textune.results.store import Store
+from textune.study.earlier import earlier_cells, speed_of
+from textune.study.estimate import Estimator, estimate
+from textune.testing import tiny_model_folder
+
+DEMAND = Demand(
+    total_params=1000,
+    trainable_params=10,
+    weight_bytes=2000,
+    state_bytes=180,
+    kept_bytes=1e9,
+    predict_bytes=5e8,
+    fit_flops=4e12,
+    predict_flops=1e12,
+    fit_traffic=1e10,
+    predict_traffic=2e9,
+)
+
+
+@pytest.fixture
+def tuned(moods):
+    """A tuned approach on a tiny model, as a study file writes it."""
+    folder = tiny_model_folder(moods / "model", (moods / "mood.csv").read_text().splitlines())
+
+    def make(method="lora", **training):
+        entry = {"method": method, "model": str(folder), "training": training}
+        return {"tuned": entry, "label": str(method)}
+
+    return make
+
+
+def done(cell, **cost):
+    spent = Cost(**{"fit_seconds": 1.0, "predict_seconds": 1.0, "cpu_seconds": 1.0, **cost})
+    return Record(
+        fingerprint=cell.fingerprint,
+        status="done",
+        cell=cell.key,
+        cost=spent,
+        num_train=len(cell.train),
+        num_test=len(cell.test),
+    )
+
+
+def test_memory_is_the_sum_of_its_parts():
+    assert DEMAND.peak_bytes("cpu") == int(PROCESS_BYTES + 2180 + HEAP["cpu"] * 1e9)
+    assert DEMAND.peak_bytes("cuda") == int(2180 + HEAP["cuda"] * 1e9)
+    assert DEMAND.needed_bytes("cuda") == DEMAND.peak_bytes("cuda") + CUDA_CONTEXT_BYTES
+    untrained = replace(DEMAND, kept_bytes=0.0, state_bytes=0.0)
+    assert untrained.peak_bytes("cpu") == int(PROCESS_BYTES + 2000 + 5e8)
+
+
+def test_rates_grow_with_cores_and_seconds_with_work():
+    two, four = (stated_rates("cpu", cores=c, precision="bfloat16") for c in (2, 4))
+    assert two.fit_seconds(DEMAND) == pytest.approx(2 * four.fit_seconds(DEMAND))
+    assert two.predict_seconds(DEMAND) == pytest.approx(1e12 / 5e11 + 2e9 / 1e10)
+    twice = replace(DEMAND, fit_flops=8e12, fit_traffic=2e10)
+    assert two.fit_seconds(twice) == pytest.approx(2 * two.fit_seconds(DEMAND))
+    single = stated_rates("cpu", cores=2, precision="float32")
+    assert single.fit_seconds(DEMAND) > two.fit_seconds(DEMAND)
+    huge = stated_rates("gpu-huge", cores=2, precision="bfloat16")
+    assert huge.fit_seconds(DEMAND) < two.fit_seconds(DEMAND) / 50
+
+
+def test_a_tuned_approach_has_memory_time_and_price_before_anything_is_loaded(plan_of, tuned):
+    plan = plan_of("majority", tuned("lora"), tuned("full"))
+    estimator = Estimator(plan, [])
+    lora, full = estimator.approach("lora"), estimator.approach("full")
+    assert (lora.basis, full.trained_share) == ("stated rates", 1.0)
+    assert 0 < lora.trained_share < 1
+    assert lora.seconds > 0
+    assert lora.price > 0
+    assert all(e.fits and e.peak_bytes > PROCESS_BYTES for e in lora.cells)
+    assert len(lora.cells) == 2
+    nothing = estimator.approach("majority")
+    assert (nothing.needed_bytes, nothing.basis) == (None, "rough rates")
+
+
+def test_time_grows_linearly_in_epochs(plan_of, tuned):
+    def fit_flops(epochs):
+        plan = plan_of(tuned("lora", epochs=epochs))
+        return Estimator(plan, []).demand(plan.cells[0]).fit_flops
+
+    assert fit_flops(6) == pytest.approx(2 * fit_flops(3), rel=1e-6)
+
+
+def test_a_cell_larger_than_the_machine_does_not_fit(plan_of, tuned, monkeypatch):
+    monkeypatch.setattr("textune.study.estimate.memory_bytes", lambda: 10**8)
+    said = estimate(plan_of(tuned("lora")), "lora", [])
+    assert [e.fits for e in said.cells] == [False, False]
+    assert said.needed_bytes > 10**8
+
+
+def test_an_impossible_approach_costs_nothing_and_says_why(plan_of, tuned):
+    plan = plan_of("majority", tuned({"lora": {"targets": ["nowhere"]}}))
+    ((label, error),) = plan.impossible.items()
+    assert "nowhere" in error.message
+    assert estimate(plan, label, []).seconds == 0
+
+
+def test_the_peak_of_a_done_cell_is_believed_and_corrects_others(plan_of, tuned):
+    plan = plan_of(tuned("lora"), tuned("ia3"))
+    before = Estimator(plan, []).approach("ia3").cells[0].peak_bytes
+    first = plan.cells[0]
+    peak = 3 * Estimator(plan, []).demand(first).peak_bytes("cpu")
+    estimator = Estimator(plan, [done(first, peak_bytes=peak, peak_kind="resident")])
+    assert {e.peak_bytes for e in estimator.approach("lora").cells} == {peak}
+    assert estimator.approach("ia3").cells[0].peak_bytes == pytest.approx(3 * before, rel=1e-6)
+
+
+def test_cells_of_earlier_runs_on_this_machine_say_how_fast_it_is(plan_of, tuned, moods):
+    plan = plan_of(tuned("lora"), tuned("ia3"))
+    root = moods / "runs" / "before"
+    save_run(root, plan.run_spec(), plan.tested)
+    cell = plan.cells[0]
+    counted = {"fit_flops": 1e9, "fit_seconds": 2.0, "predict_flops": 1e9, "predict_seconds": 4.0}
+    Store(root).save(done(cell, **counted), None)
+    found = earlier_cells(moods / "runs")
+    speed = speed_of(found, plan.study.approaches["lora"])
+    assert (speed.num_cells, speed.fit, speed.predict) == (1, 5e8, 2.5e8)
+    again = plan_of(tuned("lora"), tuned("ia3"), seeds=[7])
+    estimator = Estimator(again, [], found)
+    said, demand = estimator.approach("ia3"), estimator.demand(again.cells[-1])
+    assert said.basis == "1 earlier cells"
+    assert said.cells[0].seconds == pytest.approx(
+        demand.fit_flops / 5e8 + demand.predict_flops / 2.5e8
+    )
+
+
+def test_runs_of_other_machines_and_damaged_ones_say_nothing(plan_of, moods):
+    plan = plan_of("majority")
+    save_run(moods / "runs" / "far", replace(plan.run_spec(), hardware="another"), plan.tested)
+    (moods / "runs" / "bad").mkdir()
+    (moods / "runs" / "bad" / "study.yaml").write_text("{")
+    assert earlier_cells(moods / "runs") == []
+    assert earlier_cells(moods / "nowhere") == []
+
+
+def test_an_approach_without_forecast_has_rough_rates(plan_of, tuned, monkeypatch):
+    from textune.approaches.tuned import Tuned
+
+    def fail(*_):
+        raise RuntimeError("no numbers")
+
+    monkeypatch.setattr(Tuned, "forecast", fail)
+    said = estimate(plan_of(tuned("lora")), "lora", [])
+    assert (said.basis, said.needed_bytes) == ("rough rates", None)
+    assert said.cells[0].peak_bytes is None
+
+
+def test_a_demand_is_plain_data():
+    assert SimpleNamespace(**plain(DEMAND)).kept_bytes == 1e9
