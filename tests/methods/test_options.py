@@ -187,5 +187,5 @@ def test_qlora_is_lora_on_another_base():
 
 
 def test_targets_that_the_model_does_not_have_are_refused_with_a_reason():
-    with pytest.raises(ImpossibleError, match="lora does not go with llama: .*no_such_layer"):
+    with pytest.raises(ImpossibleError, match=r"lora does not go with llama: .*no_such_layer"):
         LoRA(targets=("no_such_layer",)).apply(tiny_model("llama"), [])
