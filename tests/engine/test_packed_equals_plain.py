@@ -10,7 +10,6 @@ from textune.methods.base import REGISTRY
 from textune.testing import (
     ARCHITECTURES,
     check_packed_equals_plain,
-    engine_of,
     tiny_items,
     tiny_model,
 )
@@ -36,14 +35,14 @@ def adapted_model(method_name, architecture, **changes):
 @pytest.mark.parametrize("method_name", METHODS)
 def test_loss_and_gradients_agree(method_name, architecture):
     method, model, adapted = adapted_model(method_name, architecture)
-    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+    check_packed_equals_plain(method.engine(model, adapted), adapted, tiny_items())
 
 
 @pytest.mark.parametrize("architecture", ["mistral", "gemma3_text"])
 @pytest.mark.parametrize("method_name", METHODS)
 def test_a_sliding_window_shorter_than_the_row_agrees(method_name, architecture):
     method, model, adapted = adapted_model(method_name, architecture, sliding_window=6)
-    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+    check_packed_equals_plain(method.engine(model, adapted), adapted, tiny_items())
 
 
 @pytest.mark.parametrize("method_name", METHODS)
@@ -52,14 +51,14 @@ def test_a_soft_cap_on_attention_agrees(method_name):
         method_name, "gemma2", attn_logit_softcapping=0.5, final_logit_softcapping=2.0
     )
     model.set_attn_implementation("eager")  # the one of transformers that knows the cap
-    check_packed_equals_plain(engine_of(method, model, adapted), adapted, tiny_items())
+    check_packed_equals_plain(method.engine(model, adapted), adapted, tiny_items())
 
 
 @pytest.mark.parametrize("shared", [0, 1, 20])
 def test_any_length_of_shared_prefix_agrees(shared):
     method, model, adapted = adapted_model("lora", "llama")
     items = tiny_items(shared=shared)
-    check_packed_equals_plain(engine_of(method, model, adapted), adapted, items)
+    check_packed_equals_plain(method.engine(model, adapted), adapted, items)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -70,7 +69,7 @@ def test_label_scores_equal_those_of_one_sequence_at_a_time(method_name, archite
     prompts = [item.prompt for item in tiny_items(size=6)]
     tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
     expected = plain.label_scores(adapted, prompts, tree.paths)
-    engine = engine_of(method, model, adapted)
+    engine = method.engine(model, adapted)
     torch.testing.assert_close(engine.label_scores(prompts, tree), expected, atol=1e-5, rtol=1e-5)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from textune.core.errors import ImpossibleError
-from textune.engine.states import adapt_states
+from textune.engine.states import sized
 from textune.methods.p_tuning_v2 import PTuningV2
 from textune.methods.prefix import Prefix
 from textune.testing import check_packed_equals_plain, tiny_items, tiny_model
@@ -31,4 +31,4 @@ def test_states_start_as_those_of_tokens_of_the_vocabulary():
 def test_states_that_fall_out_of_the_window_are_refused():
     model = tiny_model("mistral", sliding_window=4)
     with pytest.raises(ImpossibleError, match="window of 4 tokens"):
-        adapt_states(model, PTuningV2(tokens=4).config([]))
+        sized(PTuningV2(tokens=4).config([]), model)

@@ -6,7 +6,7 @@ from textune.cost.meter import meter
 from textune.engine.causal import CausalEngine
 from textune.engine.labels import label_tree
 from textune.methods.base import REGISTRY
-from textune.testing import engine_of, tiny_items, tiny_model
+from textune.testing import tiny_items, tiny_model
 
 ITEMS = tiny_items(size=6, shared=12)
 
@@ -16,7 +16,7 @@ def test_training_operations_are_those_that_torch_counts(method_name):
     method = REGISTRY.get(method_name)()
     model = tiny_model("llama", hidden_size=64, intermediate_size=256, vocab_size=64)
     adapted = method.apply(model, [])
-    engine = engine_of(method, model, adapted)
+    engine = method.engine(model, adapted)
     with FlopCounterMode(display=False) as counter, meter() as used:
         engine.answer_loss(ITEMS).backward()
     assert used.usage.flops == pytest.approx(counter.get_total_flops(), rel=0.1)

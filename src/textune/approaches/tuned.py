@@ -108,8 +108,7 @@ class Tuned(Approach):
                 f"what {self.method.name} learns cannot be folded into a model",
                 hint="use the bundle as it is, or its adapter folder with peft",
             )
-        precision = best_precision() if self.precision == "auto" else self.precision
-        loaded = context.pool.borrow(find_model(self.model), precision, "none")
+        loaded = context.pool.borrow(find_model(self.model), self._precision(), "none")
         merged: Any = self.method.merge(self.method.load(loaded.model, folder / "adapter"))
         context.pool.drop()  # its base has the change in it now
         return cast("PreTrainedModel", merged)
@@ -122,8 +121,7 @@ class Tuned(Approach):
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
         """From the largest step, run without weights, and the lengths of all inputs."""
         from textune.engine.causal import CausalEngine
-        from textune.engine.packing import Item
-        from textune.engine.scorer import make_scorer
+        from textune.engine.scorer import make_scorer, training_items
         from textune.prompts.tokens import make_prompter
         from textune.training.forecast import Course, tuning_demand
 
@@ -133,8 +131,7 @@ class Tuned(Approach):
             drafts.tokens((self.model, part), lambda part=part: prompter.prompts(part))  # type: ignore[misc]  # bound to each part
             for part in (tuple(parts.train), tuple(parts.valid), tuple(parts.test))
         )
-        answers = [(*prompter.answer(str(e.answer)), prompter.end) for e in parts.train]
-        items = [Item(*both) for both in zip(train, answers, strict=True)]
+        items = training_items(prompter, parts.train, train)
         model = draft.weightless(self._precision())
         nodes = len(make_scorer(CausalEngine(model), prompter).tree.tree.tokens)
         return tuning_demand(

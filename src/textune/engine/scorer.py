@@ -29,13 +29,18 @@ class LabelScorer:
         return Predictions([labels[i] for i in scores_NC.argmax(1)], scores_NC)
 
     def items(self, examples: Sequence[Example]) -> list[Item]:
-        """Training items: the prompt, and the gold answer with its end token."""
-        prompts = self.prompter.prompts(examples)
-        end = self.prompter.end
-        return [
-            Item(prompt, (*self.prompter.answer(str(e.answer)), end))
-            for e, prompt in zip(examples, prompts, strict=True)
-        ]
+        """What training reads of these examples."""
+        return training_items(self.prompter, examples, self.prompter.prompts(examples))
+
+
+def training_items(
+    prompter: Prompter, examples: Sequence[Example], prompts: Sequence[tuple[int, ...]]
+) -> list[Item]:
+    """The prompts of examples, each with its gold answer and the end token."""
+    return [
+        Item(prompt, (*prompter.answer(str(e.answer)), prompter.end))
+        for e, prompt in zip(examples, prompts, strict=True)
+    ]
 
 
 def make_scorer(engine: CausalEngine, prompter: Prompter) -> LabelScorer:

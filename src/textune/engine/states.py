@@ -3,14 +3,13 @@
 from typing import Any
 
 import torch
-from peft import get_peft_model
 
 from textune.core.errors import ImpossibleError
 from textune.engine.attention import PrefixCache
 
 
-def adapt_states(model: Any, config: Any) -> Any:
-    """A model with trained keys and values of its own sizes.
+def sized(config: Any, model: Any) -> Any:
+    """A ``PrefixTuningConfig`` with the sizes of the model's own keys and values.
 
     ``peft`` takes the size of a head from the model's width; many models give it apart.
 
@@ -26,7 +25,7 @@ def adapt_states(model: Any, config: Any) -> Any:
         )
     heads = sizes.num_attention_heads
     config.token_dim = heads * (getattr(sizes, "head_dim", None) or sizes.hidden_size // heads)
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+    return config
 
 
 def states_of(adapted: Any) -> PrefixCache:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class AdaLoRA(PeftMethod):
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "merged"
+    fp32: ClassVar[bool] = True  # importance is summed over steps
     harmless: ClassVar[str] = "The following rank_pattern keys did not match"
 
     rank: int = 8
@@ -63,13 +63,6 @@ class AdaLoRA(PeftMethod):
             target_modules="all-linear",
             modules_to_save=head or None,
         )
-
-    def apply(self, model: Any, head: list[str]) -> nn.Module:
-        """Wrap the model; importance is summed over steps, so adapters are fp32."""
-        from peft import get_peft_model
-
-        adapted: nn.Module = get_peft_model(model, self.config(head), autocast_adapter_dtype=True)
-        return adapted
 
     def save(self, adapted: Any, folder: Path) -> None:
         """A PEFT folder with the living ranks alone; a layer may have lost all of them."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from textune.core.errors import ConfigError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,9 +37,7 @@ class Adapter(PeftMethod):
     """Factor of what an adapter adds; He et al. use 4 in parallel."""
 
     def __post_init__(self) -> None:
-        if self.reduction < 1:
-            hint = "it must be 1 or more; 2 to 64 is usual"
-            raise ConfigError(f"reduction cannot be {self.reduction}", hint=hint)
+        check_least(self, 1, "reduction", hint="it must be 1 or more; 2 to 64 is usual")
 
     def config(self, head: list[str]) -> Any:
         """``BottleneckConfig``, ours."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textune.core.config import plain
-from textune.core.errors import ImpossibleError, StoreError
+from textune.core.errors import ConfigError, ImpossibleError, StoreError
 from textune.core.registry import Plugin, Registry
 
 if TYPE_CHECKING:
@@ -129,12 +129,25 @@ class Method(Plugin, ABC):
         )
 
 
+def check_least(method: Method, least: int, *names: str, hint: str) -> None:
+    """Refuse options below their least value.
+
+    Raises:
+        ConfigError: names the option and its value.
+    """
+    for name in names:
+        if getattr(method, name) < least:
+            raise ConfigError(f"{name} cannot be {getattr(method, name)}", hint=hint)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PeftMethod(Method):
     """A method that the ``peft`` library has; subclasses give its configuration."""
 
     harmless: ClassVar[str] = "$^"
     """Pattern of warnings of ``peft`` that the method expects; as it is, of none."""
+    fp32: ClassVar[bool] = False
+    """Whether adapters are fp32, whatever format the model has."""
 
     @abstractmethod
     def config(self, head: list[str]) -> Any:
@@ -155,7 +168,9 @@ class PeftMethod(Method):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=self.harmless)
-                adapted: nn.Module = get_peft_model(model, config, autocast_adapter_dtype=False)
+                adapted: nn.Module = get_peft_model(
+                    model, config, autocast_adapter_dtype=self.fp32
+                )
         except ValueError as error:
             reason = str(error).strip().splitlines()[0]
             raise ImpossibleError(
@@ -188,10 +203,18 @@ class PeftMethod(Method):
 
     def virtual_tokens(self, adapted: Any) -> torch.Tensor | None:
         """The learned prompt, where the method has one."""
-        if not adapted.active_peft_config.is_prompt_learning:
+        config = adapted.active_peft_config
+        if not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING":
             return None
         prompt: torch.Tensor = adapted.get_prompt(batch_size=1)[0]
         return prompt
+
+    def prefix_states(self, adapted: Any) -> PrefixCache | None:
+        """The learned keys and values, where the method has some."""
+        from textune.engine.states import states_of
+
+        has_states = adapted.active_peft_config.peft_type == "PREFIX_TUNING"
+        return states_of(adapted) if has_states else None
 
     def release(self, adapted: Any) -> None:
         """Put the original layers back."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textune.core.errors import ConfigError, ImpossibleError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,7 @@ class BOFT(PeftMethod):
         if self.block_size < 2 or self.block_size % 2:
             hint = "it must be even, 2 or more; 4 and 8 are usual"
             raise ConfigError(f"block_size cannot be {self.block_size}", hint=hint)
-        if self.factors < 1:
-            hint = "it must be 1 or more; 2 to 4 are usual"
-            raise ConfigError(f"factors cannot be {self.factors}", hint=hint)
+        check_least(self, 1, "factors", hint="it must be 1 or more; 2 to 4 are usual")
 
     def config(self, head: list[str]) -> Any:
         """``BOFTConfig``."""

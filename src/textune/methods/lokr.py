@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textune.core.errors import ConfigError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +27,7 @@ class LoKr(PeftMethod):
     """Strength of the update: it is scaled by alpha / rank."""
 
     def __post_init__(self) -> None:
-        for name in ("rank", "alpha"):
-            if getattr(self, name) < 1:
-                hint = "it must be 1 or more; 8 is usual"
-                raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
+        check_least(self, 1, "rank", "alpha", hint="it must be 1 or more; 8 is usual")
 
     def config(self, head: list[str]) -> Any:
         """``LoKrConfig``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textune.core.errors import ConfigError, ImpossibleError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,10 +51,8 @@ class LoRA(PeftMethod):
     Wang and Zhang, 2024, arXiv:2404.02948, section 3); saved as a plain LoRA of twice the rank."""
 
     def __post_init__(self) -> None:
-        for name in ("rank", "alpha"):
-            if getattr(self, name) < 1:
-                hint = "it must be 1 or more; rank 16 and alpha 32 are usual"
-                raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
+        hint = "it must be 1 or more; rank 16 and alpha 32 are usual"
+        check_least(self, 1, "rank", "alpha", hint=hint)
         if not 0 <= self.dropout < 1:
             hint = "it must be at least 0 and below 1"
             raise ConfigError(f"dropout cannot be {self.dropout}", hint=hint)

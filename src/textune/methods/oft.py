@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textune.core.errors import ConfigError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +28,7 @@ class OFT(PeftMethod):
     does."""
 
     def __post_init__(self) -> None:
-        if self.block_size < 2:
-            hint = "it must be 2 or more; 32 is usual"
-            raise ConfigError(f"block_size cannot be {self.block_size}", hint=hint)
+        check_least(self, 2, "block_size", hint="it must be 2 or more; 32 is usual")
 
     def config(self, head: list[str]) -> Any:
         """``OFTConfig``."""

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from textune.core.errors import ConfigError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +29,7 @@ class PTuning(PeftMethod):
     """Width of the network's hidden layers."""
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "hidden"):
-            if getattr(self, name) < 1:
-                hint = "it must be 1 or more"
-                raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
+        check_least(self, 1, "tokens", "hidden", hint="it must be 1 or more")
 
     def config(self, head: list[str]) -> Any:
         """``PromptEncoderConfig``."""

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textune.methods.base import PeftMethod
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
-
-    from textune.engine.attention import PrefixCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +38,8 @@ class PTuningV2(PeftMethod):
 
     def apply(self, model: Any, head: list[str]) -> nn.Module:
         """Trained states beside the model, drawn from the model itself."""
-        from textune.engine.states import adapt_states, draw_states
+        from textune.engine.states import draw_states, sized
 
-        adapted: nn.Module = adapt_states(model, self.config(head))
+        adapted = self.wrap(model, sized(self.config(head), model))
         draw_states(adapted, model, self.tokens)
         return adapted
-
-    def virtual_tokens(self, adapted: Any) -> torch.Tensor | None:
-        """None: the states have no embeddings."""
-        return None
-
-    def prefix_states(self, adapted: Any) -> PrefixCache | None:
-        """As ``peft`` hands them to the model."""
-        from textune.engine.states import states_of
-
-        return states_of(adapted)

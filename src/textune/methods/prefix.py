@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textune.methods.base import PeftMethod
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
-
-    from textune.engine.attention import PrefixCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +44,6 @@ class Prefix(PeftMethod):
 
     def apply(self, model: Any, head: list[str]) -> nn.Module:
         """The network beside the model."""
-        from textune.engine.states import adapt_states
+        from textune.engine.states import sized
 
-        adapted: nn.Module = adapt_states(model, self.config(head))
-        return adapted
-
-    def virtual_tokens(self, adapted: Any) -> torch.Tensor | None:
-        """None: the states have no embeddings."""
-        return None
-
-    def prefix_states(self, adapted: Any) -> PrefixCache | None:
-        """What the network produces, as ``peft`` hands it to the model."""
-        from textune.engine.states import states_of
-
-        return states_of(adapted)
+        return self.wrap(model, sized(self.config(head), model))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textune.core.errors import ConfigError
-from textune.methods.base import PeftMethod
+from textune.methods.base import PeftMethod, check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,7 @@ class VeRA(PeftMethod):
     """Share of the adapter's inputs dropped in training."""
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            hint = "it must be 1 or more; 256 is usual"
-            raise ConfigError(f"rank cannot be {self.rank}", hint=hint)
+        check_least(self, 1, "rank", hint="it must be 1 or more; 256 is usual")
         if not 0 <= self.dropout < 1:
             hint = "it must be at least 0 and below 1"
             raise ConfigError(f"dropout cannot be {self.dropout}", hint=hint)

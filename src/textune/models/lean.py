@@ -1,8 +1,9 @@
 """Lean layers: norms and gated units that keep less for the way back.
 
 Automatic differentiation of an RMS norm keeps its input and its result in fp32, that of a gated
-unit keeps ``silu(gate)`` beside ``gate`` and ``up``: a third of all memory that training a small
-model holds. These compute the same and keep the inputs alone. Tests hold them to the originals.
+unit keeps ``silu(gate)`` beside ``gate`` and ``up``: 152 of the 560 MB that one step of LoRA on
+SmolLM2-135M kept (8 SciCite sentences, bf16). These compute the same and keep the inputs alone.
+Tests hold them to the originals.
 
 Legend: N tokens with whatever axes, D width of the model, F width of the gated unit.
 """

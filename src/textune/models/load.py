@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import torch
@@ -109,12 +110,12 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
             folder, dtype=dtype, use_safetensors=True, device_map=device_name(), **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    keep_layout(model)
+    _keep_layout(model)
     make_lean(model)
     return Loaded(spec, frozen(model), tokenizer)
 
 
-def keep_layout(model: nn.Module) -> None:
+def _keep_layout(model: nn.Module) -> None:
     """Stop bitsandbytes from packing 4-bit weights anew, in place, when a processor predicts.
 
     Packed weights predict faster on AVX512-BF16, but no gradient passes them: the next cell could
@@ -123,6 +124,17 @@ def keep_layout(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  # unknown to mypy
+
+
+def in_4_bits(model: PreTrainedModel) -> PreTrainedModel:
+    """The same, frozen, with its linear layers packed; through a folder, as bitsandbytes asks."""
+    with TemporaryDirectory(prefix="textune-") as folder:
+        model.save_pretrained(folder)
+        packed: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=model.dtype, quantization_config=nf4_config(model.dtype)
+        )
+    _keep_layout(packed)
+    return frozen(packed)
 
 
 def nf4_config(dtype: torch.dtype) -> BitsAndBytesConfig:

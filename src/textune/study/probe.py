@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from textune.core import files
@@ -113,12 +112,13 @@ def _trains(method: Method, model: "PreTrainedModel") -> _Reason | None:
     """One step on a tiny model: the loss has a gradient for something that trains."""
     from textune.engine import plain
     from textune.engine.packing import Item
+    from textune.models.load import in_4_bits
 
     items = [Item((5, 6, 7, 8 + i, 9), (10 + i, 2)) for i in range(3)]
     model_type = model.config.model_type
     try:
         if method.quantisation == "nf4":
-            model = _in_4_bits(model)
+            model = in_4_bits(model)
         adapted = method.apply(model, [])
         if method.packable:
             loss = method.engine(model, adapted).answer_loss(items)
@@ -133,22 +133,6 @@ def _trains(method: Method, model: "PreTrainedModel") -> _Reason | None:
     except Exception as error:
         return _Reason(_line(method, model_type, error), _OTHER)
     return None
-
-
-def _in_4_bits(model: "PreTrainedModel") -> "PreTrainedModel":
-    """The same with its linear layers packed, through a folder, as bitsandbytes does it."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from textune.models.load import frozen, keep_layout, nf4_config
-
-    with TemporaryDirectory(prefix="textune-") as folder:
-        model.save_pretrained(folder)
-        packed = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, quantization_config=nf4_config(torch.float32)
-        )
-    keep_layout(packed)
-    return frozen(packed)
 
 
 def _line(method: Method, model_type: str, error: Exception) -> str:

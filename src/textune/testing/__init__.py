@@ -17,14 +17,13 @@ from textune.testing.models import (
     tiny_model_folder,
     tiny_quantised_model,
 )
-from textune.testing.paths import check_packed_equals_plain, engine_of, gradients
+from textune.testing.paths import check_packed_equals_plain, gradients
 
 __all__ = [
     "ARCHITECTURES",
     "check_approach",
     "check_method",
     "check_packed_equals_plain",
-    "engine_of",
     "gradients",
     "tiny_items",
     "tiny_model",

@@ -17,7 +17,7 @@ from textune.engine.packing import Item
 from textune.methods.base import REGISTRY, Method
 from textune.models.load import checksum
 from textune.testing.models import tiny_items, tiny_quantised_model
-from textune.testing.paths import check_packed_equals_plain, engine_of
+from textune.testing.paths import check_packed_equals_plain
 from textune.training.loop import Trainee, Watch, train
 from textune.training.settings import TrainingSpec
 
@@ -40,7 +40,7 @@ def check_method(method: Method, model: PreTrainedModel) -> None:
     if method.starts_at_base:
         _assert_close(_logits(adapted, items), reference, "must start at the base")
     if method.packable:
-        check_packed_equals_plain(engine_of(method, base, adapted), adapted, items)
+        check_packed_equals_plain(method.engine(base, adapted), adapted, items)
     _check_training(method, base, adapted, items)
     trained = _logits(adapted, items)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +155,7 @@ def _trained(
     watch: Watch | None = None,
 ) -> tuple[float, ...]:
     """Mean loss of every epoch of the training loop, on the path that the method takes."""
-    engine = engine_of(method, base, adapted)
+    engine = method.engine(base, adapted)
 
     def loss(batch: Sequence[Item]) -> torch.Tensor:
         if method.packable:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from textune.engine.packing import Item
-from textune.models.load import frozen, keep_layout, nf4_config
+from textune.models.load import frozen, in_4_bits
 
 ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 
@@ -40,13 +39,7 @@ def tiny_model(architecture: str, *, seed: int = 0, **changes: Any) -> PreTraine
 def tiny_quantised_model(architecture: str) -> PreTrainedModel:
     """The same with its linear layers in 4 bits; wider, as 4-bit weights come in blocks of 64."""
     sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
-    with TemporaryDirectory() as folder:
-        tiny_model(architecture, **sizes).save_pretrained(folder)
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, quantization_config=nf4_config(torch.float32)
-        )
-    keep_layout(model)
-    return frozen(model)
+    return in_4_bits(tiny_model(architecture, **sizes))
 
 
 def tiny_model_folder(folder: Path, texts: Iterable[str], *, architecture: str = "llama") -> Path:

@@ -4,18 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from textune.engine import plain as plain_path
 from textune.engine.causal import CausalEngine
 from textune.engine.labels import label_tree
 from textune.engine.packing import Item
-from textune.methods.base import Method
-
-
-def engine_of(method: Method, model: PreTrainedModel, adapted: nn.Module) -> CausalEngine:
-    """The packed engine of an adapted model, as approaches build it."""
-    return method.engine(model, adapted)
 
 
 def gradients(adapted: nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:

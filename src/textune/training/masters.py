@@ -27,10 +27,13 @@ class Masters:
             p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
             for p in self.parameters
         ]
-        self.factors = factors or [1.0] * len(self.masters)
+        factors = factors or [1.0] * len(self.masters)
         groups = [
-            {"params": [m for m, f in zip(self.masters, self.factors, strict=True) if f == factor]}
-            for factor in sorted(set(self.factors))
+            {
+                "params": [m for m, f in zip(self.masters, factors, strict=True) if f == factor],
+                "factor": factor,
+            }
+            for factor in sorted(set(factors))
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=weight_decay)
         for parameter, master in zip(self.parameters, self.masters, strict=True):
@@ -42,9 +45,8 @@ class Masters:
 
     def step(self, lr: float) -> None:
         """One update with the gradients that the model's parameters hold now."""
-        factors = sorted(set(self.factors))
-        for group, factor in zip(self.optimizer.param_groups, factors, strict=True):
-            group["lr"] = lr * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group["factor"]
         for parameter, master in zip(self.parameters, self.masters, strict=True):
             if parameter is not master:
                 _gradient(master).copy_(_gradient(parameter))
