@@ -25,7 +25,7 @@ demo: setup  ## a small real study on the CPU: a table, a report page, a model t
 	@$(BIN)/textune fit runs/demo
 
 test: setup  ## all tests (two processes, each with one thread)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup  ## lint, format, types, import contracts: what CI asks besides the tests
 	@$(BIN)/ruff check .

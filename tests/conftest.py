@@ -7,8 +7,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("tests", deadline=None)  # how fast is no property
-hypothesis.settings.load_profile("tests")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads of two tests spin at once
+# How fast is no property. The same examples each time: a change fails for what it changed;
+# HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 OUTSIDE = Path(__file__).parent / "outside"
 MOOD_WORDS = {"good": "nice great fine lovely superb", "bad": "awful poor sad dire worst"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from textune.bundles import predict
@@ -82,6 +82,8 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_siz
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@example(["\r"], ".csv", 1.0)
+@example(['a"\n', "0\r", "b\r\n"], ".csv", 0.7)
 @given(
     st.lists(NAMES, min_size=1, max_size=6, unique=True),
     st.sampled_from([".csv", ".jsonl"]),

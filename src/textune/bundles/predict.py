@@ -124,6 +124,7 @@ def _lines(
 
 
 def _csv_line(fields: Sequence[str | float]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(fields)
-    return stream.getvalue()
+    """One row that ends with LF; ``csv`` quotes a CR only when its own line ends hold one."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\r\n").writerow(fields)
+    return stream.getvalue().removesuffix("\r\n") + "\n"
