@@ -109,15 +109,19 @@ def _methods() -> Iterator[str]:
         "# Methods",
         "",
         "How the weights of a `tuned` approach are adapted. `served by` says what runs the "
-        "result: `vLLM` takes the adapter or the model as it is, `merged` means that the change "
-        "must be folded into the weights first, `transformers` that only transformers with PEFT "
-        "runs it.",
+        "result: `vLLM` takes the adapter or the model as it is, `as LoRA` means that "
+        "`textune export --lora` makes an adapter for vLLM of it, `merged` that the change must "
+        "be folded into the weights first, `transformers` that only transformers with PEFT runs "
+        "it.",
     ]
     for name in methods.REGISTRY.names():
         cls = methods.REGISTRY.get(name)
         facts = {
             "paper": cls.paper,
             "learning rate": f"{cls.lr:g}",
+            "trains of SmolLM2-135M": ""
+            if cls.trained_share is None
+            else f"{100 * cls.trained_share:.3g} %",
             "served by": cls.served_by,
             "base held in memory as": "4 bits" if cls.quantisation == "nf4" else "16 or 32 bits",
             "can be merged": _yes(cls.mergeable),

@@ -10,6 +10,8 @@ from textune.core.config import PluginOf
 from textune.core.errors import DataError, ImpossibleError
 from textune.methods.base import REGISTRY as METHODS
 from textune.testing import check_approach
+from textune.training.objective import main_score
+from textune.training.search import SearchSpec, best, divided
 from textune.training.settings import TrainingSpec
 
 QUICK = TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
@@ -22,6 +24,8 @@ def specs(folder):
     yield from ({"prompted": model}, {"prompted": {**model, "shots": 4}})
     for method in METHODS.names():
         yield {"tuned": {**model, "method": method, "training": {"epochs": 1, "batch_size": 8}}}
+    searched = {"training": {"epochs": 1, "batch_size": 8}, "search": {"trials": 2}}
+    yield {"tuned": {**model, **searched}}
 
 
 def build(spec):
@@ -73,6 +77,78 @@ def test_the_best_epoch_is_kept_by_validation(tiny_folder, classify_task, classi
     predictor = approach.fit(classify_task, train, valid, seed=0, context=Context())
     assert predictor.notes["best_epoch"] in (1, 2, 3)
     predictor.close()
+
+
+@pytest.fixture
+def searched(tiny_folder):
+    training = TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
+    return Tuned(
+        model=str(tiny_folder),
+        precision="float32",
+        training=training,
+        search=SearchSpec(trials=3, valid_fraction=0.25),
+    )
+
+
+def test_a_search_chooses_among_trials_inside_the_training_part(
+    searched, classify_task, classify_examples
+):
+    train, test, steps = classify_examples[:40], classify_examples[40:], []
+    context = Context(report=lambda done, total, loss: steps.append((done, total)))
+    predictor = searched.fit(classify_task, train, (), seed=0, context=context)
+    assert [t.settings["lr"] for t in predictor.trials] == [1e-3, 3.16e-3, 3.16e-4]
+    chosen = best(predictor.trials).settings["lr"]
+    assert predictor.notes["lr"] == chosen
+    assert (predictor.notes["search_train"], predictor.notes["search_valid"]) == (30, 10)
+    assert steps == [(i, 3 * 4 + 5) for i in range(1, 3 * 4 + 5 + 1)]
+    alone = replace(searched, search=None, training=replace(searched.training, lr=chosen))
+    assert predictor.settled == alone
+    said = predictor.predict(test).scores
+    predictor.close()
+    again = alone.fit(classify_task, train, (), seed=0, context=Context())
+    assert again.predict(test).scores.tolist() == said.tolist()
+    again.close()
+
+
+def test_trials_score_what_their_settings_score(searched, classify_task, classify_examples):
+    train = classify_examples[:40]
+    predictor = searched.fit(classify_task, train, (), seed=5, context=Context())
+    predictor.close()
+    inner, held = divided(train, searched.search, seed=5)
+    for trial in predictor.trials:
+        alone = searched.with_settings(trial.settings)
+        fitted = alone.fit(classify_task, inner, (), seed=5, context=Context())
+        assert main_score(fitted.predict(held), classify_task, held) == trial.score
+        fitted.close()
+
+
+def test_a_fit_killed_in_a_search_goes_on_to_the_same_predictions(
+    searched, tmp_path, classify_task, classify_examples
+):
+    train, test = classify_examples[:40], classify_examples[40:]
+    whole = searched.fit(classify_task, train, (), seed=0, context=Context())
+    expected, trials = whole.predict(test).scores.tolist(), whole.trials
+    whole.close()
+    for die_at in (6, 11, 15):  # in the second trial, in the third, in the training that counts
+        folder = tmp_path / str(die_at)
+        folder.mkdir()
+        done = []
+
+        def report(step, total, loss, die_at=die_at, done=done):
+            done.append(step)
+            if step == die_at and done.count(step) == 1:
+                raise KeyboardInterrupt
+
+        context = Context(work=folder, report=report, checkpoint_seconds=0.0)
+        with pytest.raises(KeyboardInterrupt):
+            searched.fit(classify_task, train, (), seed=0, context=context)
+        again = searched.fit(classify_task, train, (), seed=0, context=context)
+        assert again.predict(test).scores.tolist() == expected
+        assert [(t.settings, t.score) for t in again.trials] == [
+            (t.settings, t.score) for t in trials
+        ]
+        assert sum(done.count(step) > 1 for step in set(done)) <= 1
+        again.close()
 
 
 def test_one_base_serves_cells_in_turn_and_stays_as_it_was(

@@ -35,6 +35,14 @@ OPTIONS = [
 ]
 
 
+SPACES = [
+    {name: {option: value}}
+    for name in REGISTRY.names()
+    for option, values in REGISTRY.get(name).space.items()
+    for value in values
+]
+
+
 def built(reference):
     return PluginOf(REGISTRY).build(reference, where="test")
 
@@ -189,3 +197,9 @@ def test_qlora_is_lora_on_another_base():
 def test_targets_that_the_model_does_not_have_are_refused_with_a_reason():
     with pytest.raises(ImpossibleError, match=r"lora does not go with llama: .*no_such_layer"):
         LoRA(targets=("no_such_layer",)).apply(tiny_model("llama"), [])
+
+
+@pytest.mark.parametrize("reference", SPACES, ids=str)
+def test_every_value_that_a_search_may_try_can_be_built(reference):
+    options = next(iter(reference.values()))
+    assert vars(built(reference)).items() >= options.items()

@@ -1,12 +1,16 @@
 """Trainable parameters of real sizes, on models without weights."""
 
 import functools
+from contextlib import nullcontext
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from textune.engine.forecast import weightless_layers
 from textune.methods.base import REGISTRY
+from textune.methods.boft import BOFT
+from textune.models.architecture import Architecture
 
 SIZES = {
     "llama-7b": ("llama", 4096, 11008, 32, 32, 32),
@@ -88,3 +92,40 @@ def test_ln_tuning_trains_the_scales_of_all_norms():
 def test_oft_trains_half_of_every_block():
     blocks = 32 * (6 * 4096 + 11008) // 32
     assert trainable("oft", "llama-7b", block_size=32) == blocks * 32 * 31 // 2
+
+
+SMOLLM2_135M = {
+    "model_type": "llama",
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "vocab_size": 49152,
+    "tie_word_embeddings": True,
+}
+
+
+def counts(method, model):
+    """Trained and all parameters."""
+    with weightless_layers(torch.float32) if model.device.type == "meta" else nullcontext():
+        adapted = method.apply(model, [])
+    sizes = [(p.numel(), p.requires_grad) for p in adapted.parameters()]
+    return sum(n for n, trains in sizes if trains), sum(n for n, _ in sizes)
+
+
+@pytest.mark.parametrize("name", sorted(set(REGISTRY.names()) - {"boft"}))
+def test_the_listed_share_is_what_trains_of_smollm2(name):
+    cls = REGISTRY.get(name)
+    trained, total = counts(cls(), Architecture(SMOLLM2_135M).weightless("float32"))
+    assert cls.trained_share == float(f"{trained / total:.3g}")
+
+
+def test_the_listed_share_of_boft_too():
+    """Its permutations are computed from numbers, which the meta device has not."""
+    content = {**SMOLLM2_135M, "num_hidden_layers": 1, "vocab_size": 64}
+    model = AutoModelForCausalLM.from_config(Architecture(content).config)
+    trained, _ = counts(BOFT(), model)
+    whole = sum(p.numel() for p in Architecture(SMOLLM2_135M).weightless("float32").parameters())
+    share = 30 * trained / (whole + 30 * trained)
+    assert BOFT.trained_share == float(f"{share:.3g}")

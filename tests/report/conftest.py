@@ -12,7 +12,7 @@ from textune.cost.energy import Energy
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics import score
-from textune.results.record import CellKey, Cost, Failure, Record, ScoredExamples
+from textune.results.record import CellKey, Cost, Failure, Record, ScoredExamples, Trial
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec, save_run
 from textune.results.store import Store
 from textune.tasks.base import Columns, DataSpec, TaskSpec
@@ -41,6 +41,8 @@ class Fake:
     """(fold, seed) of cells that failed."""
     missing: Sequence[tuple[int, int]] = ()
     """(fold, seed) of cells that did not run."""
+    trials: Sequence[Trial] = ()
+    """What every cell tried."""
     copy_of: str = ""
     """Draws the same random numbers as the approach of that label."""
 
@@ -102,6 +104,8 @@ def _write_cell(
         cost=_cost(fake),
         num_train=key.size,
         num_test=len(examples),
+        notes={"search_train": 400, "search_valid": 100} if fake.trials else {},
+        trials=list(fake.trials),
     )
     store.save(record, ScoredExamples([e.id for e in examples], examples.answers, predictions))
 

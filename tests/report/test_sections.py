@@ -5,6 +5,7 @@ from textune.report.compare import compare
 from textune.report.look import Palette
 from textune.report.recommend import NO_LIMITS, Limits, recommend
 from textune.report.sections.base import REGISTRY, Context
+from textune.results.record import Trial
 
 STUDY = {
     "lora": {"accuracy": 0.9, "price": 0.02},
@@ -197,3 +198,44 @@ def test_every_tuned_approach_is_tested_against_every_prompted_one(make_run):
 
 def test_without_a_prompted_approach_there_is_nothing_to_compare_tuning_with(make_run):
     assert blocks_of("tuning_pays", make_run({"lora": {"accuracy": 0.9}})) == []
+
+
+def tries(*scores):
+    return [
+        Trial(settings={"lr": 1e-3 * (place + 1)}, score=score, seconds=10.0)
+        for place, score in enumerate(scores)
+    ]
+
+
+def test_a_search_shows_its_budget_choice_and_sensitivity(make_run):
+    study = {
+        "lora": {"accuracy": 0.9, "trials": tries(0.6, 0.8, 0.5), "fit_seconds": 60.0},
+        "ia3": {"accuracy": 0.7, "trials": tries(0.7, None, 0.7), "fit_seconds": 40.0},
+        "tfidf": {"accuracy": 0.6, "family": "small model"},
+    }
+    budget, table, trials = blocks_of("search", make_run(study, seeds=(0, 1)))
+    assert "spent 3 trials" in budget.text
+    assert "trained on 400 examples, scored on 100 others" in budget.text
+    assert column(table, "Approach") == ["lora", "ia3"]
+    assert column(table, "Chosen") == ["lr 0.002", "lr 0.001"]
+    assert column(table, "Best trial") == [0.8, 0.7]
+    assert column(table, "Gain") == pytest.approx([0.2, 0.0])
+    assert column(table, "Spread") == pytest.approx([0.3, 0.0])
+    assert column(table, "Lost") == [0, 2]
+    assert column(table, "Share of fitting") == [0.5, 0.75]
+    (every,) = tables_in([trials])
+    assert len(every.rows) == 12
+    assert column(every, "Score")[:3] == [0.6, 0.8, 0.5]
+
+
+def test_different_budgets_are_not_called_equal(make_run):
+    study = {
+        "lora": {"accuracy": 0.9, "trials": tries(0.6, 0.8)},
+        "ia3": {"accuracy": 0.7, "trials": tries(0.7)},
+    }
+    budget, *_ = blocks_of("search", make_run(study))
+    assert "different numbers of trials" in budget.text
+
+
+def test_nothing_is_said_of_searches_where_there_were_none(make_run):
+    assert blocks_of("search", make_run(STUDY)) == []

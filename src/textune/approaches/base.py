@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from textune.core.errors import ImpossibleError
 from textune.core.registry import Plugin, Registry
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
+from textune.results.record import Trial
 from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ class Context:
     """Least time between two checkpoints."""
     _pool: list[Any] = field(default_factory=list)
 
+    def part(self, name: str, before: int, total: int) -> Context:
+        """For one of several trainings of a fit, which begins after ``before`` of ``total`` steps.
+
+        Checkpoints go to a folder of their own.
+        """
+        if self.work is not None:
+            (self.work / name).mkdir(exist_ok=True)
+        return replace(
+            self,
+            work=self.work and self.work / name,
+            report=lambda step, _, loss: self.report(before + step, total, loss),
+        )
+
     @property
     def pool(self) -> Pool:
         """The one base model of this worker; torch is imported when it is first asked for."""
@@ -70,6 +84,10 @@ class Predictor(ABC):
 
     notes: Notes
     """What ``auto`` became, losses, chosen settings."""
+    trials: Sequence[Trial] = ()
+    """What was tried before, where the approach searches for its settings."""
+    settled: Approach | None = None
+    """The approach with the settings that a search chose."""
     total_params: int | None = None
     trainable_params: int | None = None
 
@@ -125,6 +143,22 @@ class Approach(Plugin, ABC):
 
         Raises:
             ImpossibleError: there is no language model, or nothing that could be folded in.
+            StoreError: the folder is damaged; names the file.
+        """
+        raise ImpossibleError(
+            f"{self.name} has no language model of its own to export",
+            hint="use the bundle as it is: textune predict",
+        )
+
+    def as_lora(
+        self, folder: Path, adapter: Path, rank: int, *, context: Context
+    ) -> tuple[Approach, float]:
+        """Write what a predictor's ``save`` wrote as a LoRA adapter, into a new folder.
+
+        Gives the approach that loads it, and the share of the squared change that it holds.
+
+        Raises:
+            ImpossibleError: there is nothing that a LoRA adapter could hold.
             StoreError: the folder is damaged; names the file.
         """
         raise ImpossibleError(

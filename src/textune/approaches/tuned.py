@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
@@ -20,7 +20,9 @@ from textune.methods.lora import LoRA
 from textune.models.catalog import find_model
 from textune.models.device import Precision, best_precision
 from textune.prompts.template import REVISION as PROMPT_REVISION
+from textune.results.record import Setting
 from textune.tasks.base import TaskSpec
+from textune.training.search import SearchSpec, best, divided, search, space_of
 from textune.training.settings import TrainingSpec
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Tuned(Approach):
     """Causal language model: a library name, a Hub id or a folder."""
     training: TrainingSpec = field(default_factory=TrainingSpec)
     """The training loop."""
+    search: SearchSpec | None = None
+    """Trials inside the training part that choose the settings first; their cost is the cell's."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of the weights; ``auto`` is what this machine multiplies fastest."""
 
@@ -59,10 +63,59 @@ class Tuned(Approach):
         context: Context,
     ) -> Predictor:
         """Adapt, train on the training part, keep the best epoch by ``valid`` if there is one."""
+        if self.search is None:
+            return self._trained(task, train, valid, seed=seed, context=context)
+        from textune.training.objective import main_score
+
+        inner, held = divided(train, self.search, seed=seed)
+        each, last = (self.training.total_steps(len(part)) for part in (inner, train))
+
+        def within(number: int) -> Context:
+            """The context of a training that follows so many trials."""
+            return context.part(f"trial-{number}", each * number, each * trials + last)
+
+        def evaluate(number: int, settings: Mapping[str, Setting]) -> float:
+            predictor = self.with_settings(settings)._trained(
+                task, inner, [], seed=seed, context=within(number)
+            )
+            try:
+                return main_score(predictor.predict(held), task, held)
+            finally:
+                predictor.close()
+                context.kept()
+
+        trials = self.search.trials
+        path = context.work / "search.json" if context.work else None
+        space = space_of(self.method, self._lr(), self.search)
+        tried = search(space, evaluate, self.search, seed=seed, path=path)
+        settled = self.with_settings(best(tried).settings)
+        predictor = settled._trained(task, train, valid, seed=seed, context=within(trials))
+        predictor.trials, predictor.settled = tried, settled
+        predictor.notes |= {"search_train": len(inner), "search_valid": len(held)}
+        return predictor
+
+    def with_settings(self, settings: Mapping[str, Setting]) -> Tuned:
+        """What a search tries: another learning rate, other options of the method."""
+        options = {name: value for name, value in settings.items() if name != "lr"}
+        training = replace(self.training, lr=float(settings["lr"]))
+        method = replace(self.method, **cast("Any", options))
+        return replace(self, method=method, training=training, search=None)
+
+    def _trained(
+        self,
+        task: TaskSpec,
+        train: Sequence[Example],
+        valid: Sequence[Example],
+        *,
+        seed: int,
+        context: Context,
+    ) -> TunedPredictor:
+        """One training with settled settings."""
         import torch
 
         from textune.training.loop import Trainee, Watch
         from textune.training.loop import train as train_loop
+        from textune.training.objective import loss_of, validation
 
         loaded = self._borrow(context)
         with torch.random.fork_rng():
@@ -72,8 +125,8 @@ class Tuned(Approach):
         scorer, lr = predictor.scorer, self._lr()
         trainee = Trainee(
             adapted,
-            self._loss(adapted, scorer),
-            _validation(scorer, valid) if valid else None,
+            loss_of(self.method, adapted, scorer, self.training.objective),
+            validation(scorer, valid) if valid else None,
             self.method.hooks(adapted),
         )
         watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
@@ -103,12 +156,29 @@ class Tuned(Approach):
 
     def merged(self, folder: Path, *, context: Context) -> PreTrainedModel:
         """The base in 16 or 32 bits, also where training held it in 4, with the change in it."""
+        return self._merged(folder, self._precision(), context)
+
+    def as_lora(
+        self, folder: Path, adapter: Path, rank: int, *, context: Context
+    ) -> tuple[Tuned, float]:
+        """The change of every linear layer, computed in fp32, by its largest singular values."""
+        from textune.models.low_rank import low_rank_change, save_lora
+
+        base = context.pool.borrow(find_model(self.model), "float32", "none").model
+        before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+        context.pool.give_back()
+        merged = self._merged(folder, "float32", context)
+        change = low_rank_change(before, merged, rank)
+        save_lora(change, adapter, base=str(merged.config.name_or_path))
+        return replace(self, method=LoRA(rank=rank, alpha=rank), search=None), change.kept
+
+    def _merged(self, folder: Path, precision: Precision, context: Context) -> PreTrainedModel:
         if not self.method.mergeable:
             raise ImpossibleError(
                 f"what {self.method.name} learns cannot be folded into a model",
                 hint="use the bundle as it is, or its adapter folder with peft",
             )
-        loaded = context.pool.borrow(find_model(self.model), self._precision(), "none")
+        loaded = context.pool.borrow(find_model(self.model), precision, "none")
         merged: Any = self.method.merge(self.method.load(loaded.model, folder / "adapter"))
         context.pool.drop()  # its base has the change in it now
         return cast("PreTrainedModel", merged)
@@ -124,6 +194,7 @@ class Tuned(Approach):
         from textune.engine.scorer import make_scorer, training_items
         from textune.prompts.tokens import make_prompter
         from textune.training.forecast import Course, tuning_demand
+        from textune.training.objective import loss_of
 
         draft = drafts.of(self.model)
         prompter = make_prompter(task, [], draft.tokenizer, context=draft.context)
@@ -134,13 +205,19 @@ class Tuned(Approach):
         items = training_items(prompter, parts.train, train)
         model = draft.weightless(self._precision())
         nodes = len(make_scorer(CausalEngine(model), prompter).tree.tree.tokens)
-        return tuning_demand(
-            self.method,
-            model,
-            Course(items, valid, test, nodes),
-            self.training,
-            lambda adapted, engine: self._loss(adapted, make_scorer(engine, prompter)),
-        )
+
+        def loss(adapted: nn.Module, engine: CausalEngine) -> Any:
+            scorer = make_scorer(engine, prompter)
+            return loss_of(self.method, adapted, scorer, self.training.objective)
+
+        whole = Course(items, valid, test, nodes)
+        demand = tuning_demand(self.method, model, whole, self.training, loss)
+        if self.search is None:
+            return demand
+        inner = len(items) - round(self.search.valid_fraction * len(items))
+        trial = Course(items[:inner], [], train[inner:], nodes)
+        trials = tuning_demand(self.method, model, trial, self.training, loss)
+        return demand.after(trials, times=self.search.trials)
 
     def label(self) -> str:
         """The method's name."""
@@ -180,33 +257,6 @@ class Tuned(Approach):
         engine = self.method.engine(loaded.model, adapted)
         prompter = make_prompter(task, [], loaded.tokenizer, context=loaded.context)
         return TunedPredictor(self.method, adapted, make_scorer(engine, prompter), context.pool)
-
-    def _loss(self, adapted: nn.Module, scorer: LabelScorer) -> Any:
-        """Packed rows where the method can, the plain path elsewhere."""
-        from textune.engine import plain
-
-        engine, tree = scorer.engine, scorer.tree
-        if self.training.objective == "labels":
-            if self.method.packable:
-                return lambda items: engine.label_loss(items, tree)
-            return lambda items: plain.label_loss(adapted, items, tree)
-        if self.method.packable:
-            return engine.answer_loss
-        return lambda items: plain.answer_loss(adapted, items)
-
-
-def _validation(scorer: LabelScorer, valid: Sequence[Example]) -> Any:
-    """The task's main metric on the validation part; forgets what older weights cached."""
-    from textune.evaluation.metrics import score
-
-    task, gold = scorer.prompter.task, [str(e.answer) for e in valid]
-
-    def evaluate() -> float:
-        scorer.engine.forget_prefixes()
-        scores = score(scorer.predict(valid), gold, list(task.labels), positive=task.positive)
-        return scores[task.kind.primary_metric] or 0.0
-
-    return evaluate
 
 
 class TunedPredictor(Predictor):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textune import __version__
-from textune.approaches.base import REGISTRY, Approach, Context, Predictor
+from textune.approaches.base import REGISTRY, Approach, Context, Notes, Predictor
 from textune.core import files
+from textune.core.artifacts import write_json
 from textune.core.config import PluginOf, parse, plain
 from textune.core.errors import ConfigError, StoreError
 from textune.tasks.base import TaskSpec
@@ -29,23 +30,27 @@ class Bundle:
 
 
 def save_bundle(folder: Path, task: TaskSpec, approach: Approach, predictor: Predictor) -> None:
-    """Write a bundle by rename.
+    """Write a bundle by rename; where settings were searched for, it names the chosen ones.
 
     Raises:
         StoreError: the folder cannot be written.
     """
+    with files.replacing(folder) as temporary:
+        temporary.mkdir()
+        predictor.save(temporary)
+        write_description(temporary, task, predictor.settled or approach, predictor.notes)
+
+
+def write_description(folder: Path, task: TaskSpec, approach: Approach, notes: Notes) -> None:
+    """``bundle.json``, which makes a bundle of what the approach itself wrote."""
     content = {
         "format": FORMAT,
         "textune": __version__,
         "task": plain(task),
         "approach": plain(approach),
-        "notes": predictor.notes,
+        "notes": notes,
     }
-    with files.replacing(folder) as temporary:
-        temporary.mkdir()
-        predictor.save(temporary)
-        text = json.dumps(content, ensure_ascii=False, indent=1)
-        (temporary / NAME).write_text(text, encoding="utf-8")
+    write_json(folder / NAME, content)
 
 
 def load_bundle(folder: Path, *, context: Context) -> Bundle:
@@ -62,6 +67,11 @@ def load_bundle(folder: Path, *, context: Context) -> Bundle:
     return Bundle(task, approach, predictor)
 
 
+def is_bundle(folder: Path) -> bool:
+    """Whether this is the folder of a bundle."""
+    return (folder / NAME).is_file()
+
+
 def describe_bundle(folder: Path) -> tuple[TaskSpec, Approach]:
     """What a bundle solves and how, without what was fitted.
 
@@ -69,7 +79,7 @@ def describe_bundle(folder: Path) -> tuple[TaskSpec, Approach]:
         StoreError: as ``load_bundle``.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not is_bundle(folder):
         raise StoreError(
             f"{folder} is no bundle: it has no {NAME}", hint="make one with: textune fit"
         )

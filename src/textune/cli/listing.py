@@ -75,8 +75,8 @@ def _methods() -> Table:
         m = REGISTRY.get(name)
         words = ["mergeable" * m.mergeable, "4-bit base" * m.quantised_base]
         can = ", ".join(word for word in words if word) or "-"
-        rows.append([name, f"{m.lr:g}", can, m.served_by, m.paper, m.summary()])
-    return ["name", "lr", "can", "served by", "paper", "what it is"], rows
+        rows.append([name, f"{m.lr:g}", m.share(), can, m.served_by, m.paper, m.summary()])
+    return ["name", "lr", "trains", "can", "served by", "paper", "what it is"], rows
 
 
 def _approaches() -> Table:

@@ -176,17 +176,23 @@ def predict(
 @app.command()
 def export(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with a tuned model.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the plain model; must not exist.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
     score: Annotated[
         Path | None,
         typer.Option(help="Labelled file: compare the model's answers with the bundle's on it."),
+    ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Make a bundle whose adapter is a LoRA of this rank, not a plain model."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Fold a tuned bundle into a plain model folder that other programs can load."""
     from textune.cli import exporting
 
-    exporting.run(bundle, out, score, as_json=json)
+    exporting.run(bundle, out, score, lora, as_json=json)
 
 
 @app.command()

@@ -5,6 +5,7 @@
     |- DataError              a file, a row or a set of examples cannot be used
     |- ModelError             weights are missing, altered or unreachable
     |- ImpossibleError        the parts exist but do not go together (method x model x kind)
+    |  `- DivergedError       training was lost: its loss is not a number any more
     `- StoreError             a run folder or bundle is damaged, locked or cannot be written
 
 Our own mistakes are assertions and stay tracebacks.
@@ -42,6 +43,10 @@ class ModelError(TextuneError):
 
 class ImpossibleError(TextuneError):
     """The parts exist but do not go together."""
+
+
+class DivergedError(ImpossibleError):
+    """The loss of a training is not a number any more."""
 
 
 class StoreError(TextuneError):

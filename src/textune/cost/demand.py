@@ -3,7 +3,9 @@
 What is not covered: how fast a machine is (``cost.rates``) and who counts (``engine.forecast``).
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from textune.core.registry import Spec
@@ -47,6 +49,16 @@ class Demand(Spec):
     """Weights that are unpacked from 4 bits, counted at every pass."""
     launches: float = 0.0
     """Layers that are run, counted at every pass; a GPU needs a least time for each."""
+
+    def after(self, trial: Demand, *, times: int) -> Demand:
+        """With so many trials before it, each fitted and scored in turn; fitting is all of it."""
+        return replace(
+            self,
+            fit_flops=self.fit_flops + times * (trial.fit_flops + trial.predict_flops),
+            fit_traffic=self.fit_traffic + times * (trial.fit_traffic + trial.predict_traffic),
+            unpacked=self.unpacked + times * trial.unpacked,
+            launches=self.launches + times * trial.launches,
+        )
 
     def peak_bytes(self, device: Device) -> int:
         """What a meter will see: resident memory, or what torch has allocated on the device."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textune.core.errors import ConfigError, ImpossibleError
 from textune.methods.base import Hooks, PeftMethod
+from textune.results.record import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,11 @@ class AdaLoRA(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2303.10512"
     lr: ClassVar[float] = 2e-3
+    trained_share: ClassVar[float | None] = 0.0265
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (4, 8)}
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
-    served_by: ClassVar[str] = "merged"
+    served_by: ClassVar[str] = "as LoRA"
     fp32: ClassVar[bool] = True  # importance is summed over steps
     harmless: ClassVar[str] = "The following rank_pattern keys did not match"
 

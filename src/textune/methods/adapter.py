@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +25,8 @@ class Adapter(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:1902.00751, arXiv:2005.00247, arXiv:2110.04366"
     lr: ClassVar[float] = 5e-4
+    trained_share: ClassVar[float | None] = 0.0093
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"reduction": (4, 16, 64)}
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "transformers"
 

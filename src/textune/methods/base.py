@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from textune.core.config import plain
 from textune.core.errors import ConfigError, ImpossibleError, StoreError
 from textune.core.registry import Plugin, Registry
+from textune.results.record import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,12 @@ class Method(Plugin, ABC):
     """Where the method was published."""
     lr: ClassVar[float]
     """Default learning rate; rates belong to methods, never to a study."""
+    trained_share: ClassVar[float | None] = None
+    """Trained by all parameters of SmolLM2-135M, with the options as they are; three digits."""
+    lr_span: ClassVar[float] = 10.0
+    """A search looks for the learning rate between ``lr / lr_span`` and ``lr * lr_span``."""
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {}
+    """Options that a search may vary too, with values to try."""
     quantisation: ClassVar[Literal["none", "nf4"]] = "none"
     """How the method wants its base model held in memory."""
     packable: ClassVar[bool] = True
@@ -71,7 +78,13 @@ class Method(Plugin, ABC):
     changes_base: ClassVar[bool] = False
     """Whether training writes into the base weights themselves."""
     served_by: ClassVar[str]
-    """How a tuned model can be served: ``vLLM``, ``merged`` or ``transformers``."""
+    """How a tuned model can be served: ``vLLM`` as it is, ``as LoRA`` (converted, then in vLLM),
+    ``merged``, or only by ``transformers``."""
+
+    @classmethod
+    def share(cls) -> str:
+        """The trained share in words."""
+        return "-" if cls.trained_share is None else f"{100 * cls.trained_share:.3g} %"
 
     @abstractmethod
     def apply(self, model: Any, head: list[str]) -> nn.Module:

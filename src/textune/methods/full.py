@@ -19,6 +19,7 @@ class Full(Method):
 
     paper: ClassVar[str] = "Howard and Ruder (2018), arXiv:1801.06146"
     lr: ClassVar[float] = 5e-5
+    trained_share: ClassVar[float | None] = 1
     mergeable: ClassVar[bool] = True
     changes_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "vLLM"

@@ -16,6 +16,7 @@ class IA3(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2205.05638"
     lr: ClassVar[float] = 1e-2
+    trained_share: ClassVar[float | None] = 0.000428
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "merged"

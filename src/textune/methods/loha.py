@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,10 @@ class LoHa(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2108.06098, arXiv:2309.14859"
     lr: ClassVar[float] = 3e-3
+    trained_share: ClassVar[float | None] = 0.035
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (4, 8, 16)}
     mergeable: ClassVar[bool] = True
-    served_by: ClassVar[str] = "merged"
+    served_by: ClassVar[str] = "as LoRA"
 
     rank: int = 8
     """Width of each of the two bottlenecks."""

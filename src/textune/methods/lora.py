@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textune.core.errors import ConfigError, ImpossibleError
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,8 @@ class LoRA(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2106.09685"
     lr: ClassVar[float] = 1e-3
+    trained_share: ClassVar[float | None] = 0.035
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (4, 16, 64)}
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "vLLM"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,8 @@ class OFT(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2306.07280"
     lr: ClassVar[float] = 1e-3
+    trained_share: ClassVar[float | None] = 0.017
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"block_size": (16, 32, 64)}
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "merged"

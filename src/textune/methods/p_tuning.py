@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,8 @@ class PTuning(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2103.10385"
     lr: ClassVar[float] = 1e-3
+    trained_share: ClassVar[float | None] = 0.00639
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"tokens": (8, 20, 50)}
     quantised_base: ClassVar[bool] = True
     starts_at_base: ClassVar[bool] = False
     served_by: ClassVar[str] = "transformers"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textune.methods.base import PeftMethod
+from textune.results.record import Setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +24,8 @@ class PTuningV2(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2110.07602"
     lr: ClassVar[float] = 5e-3
+    trained_share: ClassVar[float | None] = 0.00171
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"tokens": (8, 20, 50)}
     quantised_base: ClassVar[bool] = True
     starts_at_base: ClassVar[bool] = False
     served_by: ClassVar[str] = "transformers"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textune.methods.base import PeftMethod
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class PromptTuning(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2104.08691"
     lr: ClassVar[float] = 3e-2
+    trained_share: ClassVar[float | None] = 8.56e-05
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"tokens": (8, 20, 50)}
     quantised_base: ClassVar[bool] = True
     starts_at_base: ClassVar[bool] = False
     served_by: ClassVar[str] = "transformers"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from textune.core.errors import ConfigError, ImpossibleError
 from textune.methods.base import SubsetMethod
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class TopLayers(SubsetMethod):
 
     paper: ClassVar[str] = "arXiv:1911.03090"
     lr: ClassVar[float] = 5e-5
+    trained_share: ClassVar[float | None] = 0.211
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"layers": (2, 4, 8)}
     mergeable: ClassVar[bool] = True
     served_by: ClassVar[str] = "merged"
 

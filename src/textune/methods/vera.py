@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from textune.core.errors import ConfigError
 from textune.methods.base import PeftMethod, check_least
+from textune.results.record import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +20,11 @@ class VeRA(PeftMethod):
 
     paper: ClassVar[str] = "arXiv:2310.11454"
     lr: ClassVar[float] = 1e-2
+    trained_share: ClassVar[float | None] = 0.00155
+    space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (64, 256, 1024)}
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
-    served_by: ClassVar[str] = "merged"
+    served_by: ClassVar[str] = "as LoRA"
 
     rank: int = 256
     """Rows of ``A``; as only vectors train, larger than LoRA's rank."""

@@ -1,5 +1,6 @@
 """Record: what one cell produced. Predictions lie beside it, one row an example."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,6 +64,26 @@ class Failure(Spec):
     hint: str = ""
 
 
+Setting = float | int | str
+"""A value of an option that a search may vary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Spec):
+    """What a search inside the training part tried once."""
+
+    settings: dict[str, Setting]
+    score: float | None
+    """Main metric on the examples that the search held out; None: the loss was lost."""
+    seconds: float
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the highest score, the first of equal ones; None if all were lost."""
+    scored = [trial for trial in trials if trial.score is not None]
+    return max(scored, key=lambda trial: trial.score or 0.0, default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record(Spec):
     """What one cell produced."""
@@ -79,6 +100,8 @@ class Record(Spec):
     num_test: int = 0
     notes: dict[str, str | int | float | None] = field(default_factory=dict)
     """What ``auto`` became and what the approach has to say: learning rate, best epoch, losses."""
+    trials: list[Trial] = field(default_factory=list)
+    """What a search tried before the training that counts; its time is part of the cost."""
     versions: dict[str, str] = field(default_factory=dict)
     """Python, libraries, textune, processor."""
     finished: str = ""

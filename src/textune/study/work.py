@@ -131,6 +131,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         num_train=len(train),
         num_test=len(test),
         notes=predictor.notes,
+        trials=list(predictor.trials),
         versions=versions(),
         finished=_now(),
     )

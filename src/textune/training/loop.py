@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from textune.core.errors import ImpossibleError
+from textune.core.errors import DivergedError, ImpossibleError
 from textune.core.seeds import derive, generator
 from textune.engine.packing import Item
 from textune.methods.base import Hooks
@@ -65,7 +65,8 @@ def train(
     """Train in place; the model ends with its best weights by validation, else its last.
 
     Raises:
-        ImpossibleError: the method trains nothing, or the loss is no number any more.
+        ImpossibleError: the method trains nothing.
+        DivergedError: the loss is no number any more.
     """
     named = {n: p for n, p in trainee.model.named_parameters() if p.requires_grad}
     if not named:
@@ -98,7 +99,7 @@ def train(
         value = loss.item()
         if value != value:
             hint = "a lower learning rate usually helps"
-            raise ImpossibleError(f"the loss is not a number after step {step + 1}", hint=hint)
+            raise DivergedError(f"the loss is not a number after step {step + 1}", hint=hint)
         progress = replace(progress, step=step + 1, epoch_loss=progress.epoch_loss + value)
         if place == per_epoch - 1:
             progress = _end_epoch(trainee, progress, per_epoch, keeper)

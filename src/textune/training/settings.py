@@ -7,6 +7,9 @@ from typing import Literal
 from textune.core.errors import ConfigError
 from textune.core.registry import Spec
 
+MAX_LR = 10.0
+"""No learning rate is higher."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec(Spec):
@@ -34,8 +37,8 @@ class TrainingSpec(Spec):
                 raise ConfigError(
                     f"{name} cannot be {getattr(self, name)}", hint="it must be above 0"
                 )
-        if self.lr != "auto" and not 0 < self.lr < 10:
-            hint = "it must be above 0 and below 10, for example 5e-4, or auto"
+        if self.lr != "auto" and not 0 < self.lr <= MAX_LR:
+            hint = f"it must be above 0 and at most {MAX_LR:g}, for example 5e-4, or auto"
             raise ConfigError(f"lr cannot be {self.lr}", hint=hint)
 
     def steps_in_epoch(self, num_examples: int) -> int:

@@ -1,0 +1,50 @@
+"""What training lowers, and the score by which a checkpoint or a trial is chosen."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
+from textune.engine import plain
+from textune.engine.packing import Item
+from textune.engine.scorer import LabelScorer
+from textune.evaluation.metrics import score
+from textune.methods.base import Method
+from textune.tasks.base import TaskSpec
+
+
+def loss_of(
+    method: Method,
+    adapted: nn.Module,
+    scorer: LabelScorer,
+    objective: Literal["labels", "answer"],
+) -> Callable[[Sequence[Item]], torch.Tensor]:
+    """The loss of a batch: on packed rows where the method can, by the plain path elsewhere."""
+    engine, tree = scorer.engine, scorer.tree
+    if objective == "labels":
+        if method.packable:
+            return lambda items: engine.label_loss(items, tree)
+        return lambda items: plain.label_loss(adapted, items, tree)
+    if method.packable:
+        return engine.answer_loss
+    return lambda items: plain.answer_loss(adapted, items)
+
+
+def validation(scorer: LabelScorer, valid: Sequence[Example]) -> Callable[[], float]:
+    """Scores the weights as they are; forgets what older weights cached."""
+
+    def evaluate() -> float:
+        scorer.engine.forget_prefixes()
+        return main_score(scorer.predict(valid), scorer.prompter.task, valid)
+
+    return evaluate
+
+
+def main_score(said: Predictions, task: TaskSpec, examples: Sequence[Example]) -> float:
+    """The task's main metric; 0 where it has no value."""
+    gold = [str(e.answer) for e in examples]
+    scores = score(said, gold, list(task.labels), positive=task.positive)
+    return scores[task.kind.primary_metric] or 0.0
