@@ -119,9 +119,7 @@ def _methods() -> Iterator[str]:
         facts = {
             "paper": cls.paper,
             "learning rate": f"{cls.lr:g}",
-            "trains of SmolLM2-135M": ""
-            if cls.trained_share is None
-            else f"{100 * cls.trained_share:.3g} %",
+            "trains of SmolLM2-135M": cls.share(),
             "served by": cls.served_by,
             "base held in memory as": "4 bits" if cls.quantisation == "nf4" else "16 or 32 bits",
             "can be merged": _yes(cls.mergeable),
