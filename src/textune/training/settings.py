@@ -16,7 +16,7 @@ class TrainingSpec(Spec):
     """Settings of the training loop."""
 
     objective: Literal["labels", "answer"] = "labels"
-    """``labels``: cross-entropy over the task's labels, with the answer's likelihood at a fiftieth;
+    """``labels``: cross-entropy over the task's labels, and a fiftieth of the answer's likelihood;
     ``answer``: likelihood of the answer's tokens alone, as in instruction tuning."""
     epochs: int = 3
     """Passes over the training part."""
