@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from textune.core.config import PluginOf
-from textune.core.errors import ConfigError, ImpossibleError
+from textune.core.errors import ConfigError, ImpossibleError, StoreError
 from textune.methods.base import REGISTRY
 from textune.methods.boft import BOFT
+from textune.methods.ia3 import IA3
 from textune.methods.ln_tuning import LNTuning
 from textune.methods.lora import LoRA
 from textune.methods.oft import OFT
@@ -203,3 +205,47 @@ def test_targets_that_the_model_does_not_have_are_refused_with_a_reason():
 def test_every_value_that_a_search_may_try_can_be_built(reference):
     options = next(iter(reference.values()))
     assert vars(built(reference)).items() >= options.items()
+
+
+def tiny_of(model_type, **content):
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "vocab_size": 64,
+    }
+    config = AutoConfig.for_model(model_type, **{**sizes, **content})
+    return AutoModelForCausalLM.from_config(config).requires_grad_(False)
+
+
+def test_ia3_finds_its_layers_by_structure_where_they_have_other_names():
+    model = tiny_of("phi")
+    adapted = IA3().apply(model, [])
+    scaled = {
+        n.split(".")[-3]: tuple(p.shape) for n, p in adapted.named_parameters() if "ia3" in n
+    }
+    assert scaled == {"k_proj": (32, 1), "v_proj": (32, 1), "fc2": (1, 48)}
+
+
+def test_ia3_says_so_when_one_layer_makes_queries_keys_and_values():
+    with pytest.raises(ImpossibleError, match="keys and values of gpt_neox") as raised:
+        IA3().apply(tiny_of("gpt_neox"), [])
+    assert "targets" in raised.value.hint
+    named = IA3(targets=("query_key_value",), input_targets=("dense_4h_to_h",))
+    adapted = named.apply(tiny_of("gpt_neox"), [])
+    assert sum(p.numel() for p in adapted.parameters() if p.requires_grad) == 2 * (3 * 32 + 48)
+
+
+def test_an_adapter_that_lacks_a_tensor_is_refused(tmp_path):
+    method = LoRA(rank=4)
+    adapted = method.apply(tiny_model("llama"), [])
+    method.save(adapted, tmp_path)
+    path = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in tensors if "lora_B" in name)
+    del tensors[name]
+    save_file(tensors, path)
+    with pytest.raises(StoreError, match=r"damaged adapter in .*missing adapter keys") as raised:
+        method.load(tiny_model("llama"), tmp_path)
+    assert name.split(".lora_B")[0].removeprefix("base_model.model.") in raised.value.message

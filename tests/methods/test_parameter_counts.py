@@ -70,6 +70,13 @@ def test_ia3_trains_as_many_parameters_as_published(size, expected):
     assert trainable("ia3", size) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"), [("llama-7b", 5_242_880), ("mistral-7b", 1_310_720)]
+)
+def test_prefixes_without_projection_train_as_many_parameters_as_published(size, expected):
+    assert trainable("p_tuning_v2", size, tokens=20) == expected
+
+
 @pytest.mark.parametrize("size", ["llama-7b", "mistral-7b"])
 def test_prompt_tuning_trains_an_embedding_for_each_virtual_token(size):
     assert trainable("prompt_tuning", size, tokens=20) == 81_920

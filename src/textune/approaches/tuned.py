@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import write_json
 from textune.core.config import PluginOf
-from textune.core.errors import ImpossibleError
+from textune.core.errors import ImpossibleError, StoreError
 from textune.core.seeds import derive
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
@@ -151,7 +151,11 @@ class Tuned(Approach):
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """The base from the catalog, what training changed from ``adapter``."""
         loaded = self._borrow(context)
-        adapted = self.method.load(loaded.model, folder / "adapter")
+        try:
+            adapted = self.method.load(loaded.model, folder / "adapter")
+        except StoreError:
+            context.pool.drop()  # a part of it may be in the base
+            raise
         return self._predictor(task, loaded, adapted.eval(), context)
 
     def merged(self, folder: Path, *, context: Context) -> PreTrainedModel:

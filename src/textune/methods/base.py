@@ -102,7 +102,8 @@ class Method(Plugin, ABC):
         """Put what ``save`` wrote onto a base model.
 
         Raises:
-            StoreError: the folder is damaged or belongs to another model; names it.
+            StoreError: the folder is damaged or belongs to another model; names it. What was put
+                into ``model`` by then may still be in it.
         """
 
     def virtual_tokens(self, adapted: nn.Module) -> torch.Tensor | None:
@@ -197,12 +198,13 @@ class PeftMethod(Method):
         adapted.save_pretrained(folder, safe_serialization=True)
 
     def load(self, model: Any, folder: Path) -> nn.Module:
-        """An adapter from a PEFT folder."""
+        """An adapter from a PEFT folder; one that is not whole is refused."""
         from peft import PeftModel
 
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=self.harmless)
+                warnings.filterwarnings("error", message="Found missing adapter keys")
                 adapted: nn.Module = PeftModel.from_pretrained(
                     model, str(folder), autocast_adapter_dtype=False, local_files_only=True
                 )
