@@ -19,7 +19,7 @@ from fresh import print_heading
 from textune.core.seeds import generator
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
-from textune.evaluation.metrics import score
+from textune.evaluation.metrics.label import Label
 from textune.results.record import CellKey, Cost, Record, ScoredExamples
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec, save_run
 from textune.results.store import Store
@@ -67,7 +67,7 @@ def _write_cell(store: Store, name: str, key: CellKey, examples: Examples) -> No
         fingerprint=name,
         status="done",
         cell=key,
-        scores=score(said, examples.answers, list(LABELS), positive=None),
+        scores=Label(labels=LABELS).score(said, examples.answers),
         cost=Cost(
             fit_seconds=10.0 * (place + 1),
             predict_seconds=2.0,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -6,10 +8,11 @@ from hypothesis import strategies as st
 
 from textune.core import seeds
 from textune.evaluation.intervals import Interval, bootstrap_interval, t_interval
-from textune.evaluation.metrics import confusion, metric_value
+from textune.evaluation.metrics.label import Label
 from textune.evaluation.resampling import resampled_values
 
 LABELS = ["no", "yes"]
+METRICS = Label(labels=("no", "yes"))
 
 
 def answers_of(num, accuracy, seed=0, invalid=0.0):
@@ -46,7 +49,7 @@ def test_one_value_has_a_mean_but_no_bounds_and_none_has_nothing():
 
 def test_bootstrap_of_accuracy_agrees_with_scipy_and_with_theory():
     gold, answers = answers_of(400, 0.8)
-    ours = bootstrap_interval("accuracy", gold, answers, LABELS)
+    ours = bootstrap_interval("accuracy", METRICS, gold, answers)
     is_right = np.array([g == a for g, a in zip(gold, answers, strict=True)], dtype=float)
     theirs = scipy.stats.bootstrap(
         (is_right,), np.mean, n_resamples=4000, method="percentile", rng=seeds.generator(1)
@@ -60,44 +63,45 @@ def test_bootstrap_of_accuracy_agrees_with_scipy_and_with_theory():
 @pytest.mark.parametrize("name", ["macro_f1", "positive_f1", "mcc"])
 def test_bootstrap_by_counts_agrees_with_resampling_the_examples_themselves(name):
     gold, answers = answers_of(120, 0.75, invalid=0.1)
-    ours = bootstrap_interval(name, gold, answers, LABELS, positive="yes", resamples=4000)
+    metrics = replace(METRICS, positive="yes")
+    ours = bootstrap_interval(name, metrics, gold, answers, resamples=4000)
     random = seeds.generator(7)
     values = []
     for _ in range(2000):
         rows = random.integers(len(gold), size=len(gold))
-        counts = confusion([gold[i] for i in rows], [answers[i] for i in rows], LABELS)
-        values.append(metric_value(name, counts, LABELS, positive="yes"))
+        tally = metrics.tally([gold[i] for i in rows], [answers[i] for i in rows])
+        values.append(metrics.value(name, tally.total()))
     assert (ours.low, ours.high) == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.015)
 
 
 def test_bootstrap_is_the_same_for_the_same_seed_only():
     gold, answers = answers_of(50, 0.7)
-    first = bootstrap_interval("macro_f1", gold, answers, LABELS, seed=3)
-    assert first == bootstrap_interval("macro_f1", gold, answers, LABELS, seed=3)
-    assert first != bootstrap_interval("macro_f1", gold, answers, LABELS, seed=4)
+    first = bootstrap_interval("macro_f1", METRICS, gold, answers, seed=3)
+    assert first == bootstrap_interval("macro_f1", METRICS, gold, answers, seed=3)
+    assert first != bootstrap_interval("macro_f1", METRICS, gold, answers, seed=4)
 
 
 def test_bootstrap_does_not_depend_on_how_many_resamples_are_held_at_once(monkeypatch):
     gold, answers = answers_of(50, 0.7)
-    whole = resampled_values("macro_f1", gold, [answers], LABELS, resamples=101)
+    whole = resampled_values("macro_f1", METRICS, [METRICS.tally(gold, answers)], resamples=101)
     monkeypatch.setattr("textune.evaluation.resampling.BLOCK_ENTRIES", 60)
     np.testing.assert_array_equal(
-        resampled_values("macro_f1", gold, [answers], LABELS, resamples=101), whole
+        resampled_values("macro_f1", METRICS, [METRICS.tally(gold, answers)], resamples=101), whole
     )
 
 
 def test_all_approaches_see_the_same_resamples():
     gold, answers = answers_of(60, 0.7)
-    same = resampled_values("accuracy", gold, [answers, answers], LABELS, resamples=50)
+    same = resampled_values("accuracy", METRICS, [METRICS.tally(gold, answers)] * 2, resamples=50)
     np.testing.assert_array_equal(same[0], same[1])
 
 
 def test_bootstrap_leaves_out_resamples_where_the_metric_is_undefined():
     gold = ["yes", "no", "no", "no"]
-    interval = bootstrap_interval("recall:yes", gold, gold, LABELS)
+    interval = bootstrap_interval("recall:yes", METRICS, gold, gold)
     assert interval == Interval(1.0, 1.0, 1.0)
 
 
 def test_bootstrap_of_an_undefined_metric_is_undefined():
-    assert bootstrap_interval("recall:yes", ["no"], ["no"], LABELS) == Interval(None, None, None)
-    assert bootstrap_interval("accuracy", [], [], LABELS) == Interval(None, None, None)
+    assert bootstrap_interval("recall:yes", METRICS, ["no"], ["no"]) == Interval(None, None, None)
+    assert bootstrap_interval("accuracy", METRICS, [], []) == Interval(None, None, None)

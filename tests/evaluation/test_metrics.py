@@ -8,16 +8,19 @@ from sklearn import metrics as sk
 
 from textune.core.errors import ConfigError
 from textune.data.predictions import Predictions
-from textune.evaluation.metrics import (
-    confusion,
-    count_metrics,
-    higher_is_better,
-    metric_value,
-    score,
-)
+from textune.evaluation.metrics.base import higher_is_better
+from textune.evaluation.metrics.label import Label, confusion
 
 LABELS = ["background", "method", "result"]
 INVALID = "(invalid)"
+
+
+def of(labels=LABELS, positive=None):
+    return Label(labels=tuple(labels), positive=positive)
+
+
+def flat(counts):
+    return np.reshape(counts, (*np.shape(counts)[:-2], -1))
 
 
 def judged(labels, allow_invalid=True):
@@ -55,24 +58,24 @@ def by_sklearn(rows):
 def test_every_metric_of_counts_equals_scikit_learn(rows):
     counts = confusion([g for g, _ in rows], [a for _, a in rows], LABELS)
     expected = by_sklearn(rows)
-    assert set(expected) == set(count_metrics(LABELS, "method"))
+    assert set(expected) == set(of(positive="method").names())
     for name, value in expected.items():
-        ours = metric_value(name, counts, LABELS, positive="method")
+        ours = of(positive="method").value(name, flat(counts))
         np.testing.assert_allclose(ours, value, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @given(st.lists(judged(LABELS), min_size=1, max_size=5))
 def test_many_counts_at_once_give_what_each_gives_alone(samples):
     counts = np.stack([confusion([g for g, _ in s], [a for _, a in s], LABELS) for s in samples])
-    for name in count_metrics(LABELS, "result"):
-        together = metric_value(name, counts, LABELS, positive="result")
-        alone = [metric_value(name, c, LABELS, positive="result") for c in counts]
+    for name in of(positive="result").names():
+        together = of(positive="result").value(name, flat(counts))
+        alone = [of(positive="result").value(name, flat(c)) for c in counts]
         np.testing.assert_array_equal(together, alone)
 
 
 @given(judged(LABELS, allow_invalid=False))
 def test_micro_f1_is_accuracy_when_all_answers_are_valid(rows):
-    values = score(predicted(rows), [g for g, _ in rows], LABELS, positive=None)
+    values = of().score(predicted(rows), [g for g, _ in rows])
     assert values["micro_f1"] == pytest.approx(values["accuracy"])
 
 
@@ -80,8 +83,8 @@ def test_micro_f1_is_accuracy_when_all_answers_are_valid(rows):
 def test_making_an_answer_invalid_never_lowers_a_precision_of_another_label(rows):
     gold = [g for g, _ in rows]
     answers = [a for _, a in rows]
-    before = score(Predictions(answers), gold, LABELS, positive=None)
-    after = score(Predictions([None, *answers[1:]]), gold, LABELS, positive=None)
+    before = of().score(Predictions(answers), gold)
+    after = of().score(Predictions([None, *answers[1:]]), gold)
     for label in LABELS:
         if answers[0] != label and before[f"precision:{label}"] is not None:
             assert after[f"precision:{label}"] == before[f"precision:{label}"]
@@ -99,7 +102,7 @@ def test_confusion_has_gold_in_rows_and_invalid_answers_in_the_last_column():
 
 
 def test_an_invalid_answer_is_a_miss_but_no_false_positive():
-    values = score(Predictions(["a", None]), ["a", "b"], ["a", "b"], positive="a")
+    values = of(["a", "b"], "a").score(Predictions(["a", None]), ["a", "b"])
     assert values["accuracy"] == 0.5
     assert values["invalid_rate"] == 0.5
     assert values["precision:a"] == 1
@@ -111,42 +114,42 @@ def test_an_invalid_answer_is_a_miss_but_no_false_positive():
 
 
 def test_a_label_without_gold_and_answers_has_no_f1_and_no_share_in_the_mean():
-    values = score(Predictions(["a", "b"]), ["a", "b"], ["a", "b", "c"], positive=None)
+    values = of(["a", "b", "c"]).score(Predictions(["a", "b"]), ["a", "b"])
     assert values["f1:c"] is None
     assert values["macro_f1"] == 1
 
 
 def test_a_label_that_is_answered_but_never_gold_has_f1_zero():
-    values = score(Predictions(["a", "c"]), ["a", "b"], ["a", "b", "c"], positive=None)
+    values = of(["a", "b", "c"]).score(Predictions(["a", "c"]), ["a", "b"])
     assert values["f1:c"] == 0
     assert values["recall:c"] is None
 
 
 def test_without_scores_there_is_no_calibration_and_auc_is_none():
-    values = score(Predictions(["a"]), ["a"], ["a", "b"], positive="a")
+    values = of(["a", "b"], "a").score(Predictions(["a"]), ["a"])
     assert values["auc"] is None
     assert not {"ece", "brier", "log_loss"} & set(values)
 
 
 def test_without_a_positive_label_nothing_is_said_about_one():
-    values = score(Predictions(["a"]), ["a"], ["a", "b"], positive=None)
+    values = of(["a", "b"]).score(Predictions(["a"]), ["a"])
     assert "auc" not in values
     assert not any(name.startswith("positive") for name in values)
 
 
 def test_no_examples_have_no_scores():
-    values = score(Predictions([], np.empty((0, 2))), [], ["a", "b"], positive="a")
+    values = of(["a", "b"], "a").score(Predictions([], np.empty((0, 2))), [])
     assert set(values.values()) == {None}
 
 
 def test_a_metric_that_needs_scores_is_refused_with_the_names_that_exist():
     with pytest.raises(ConfigError, match="no metric 'auc' of answers"):
-        metric_value("auc", np.zeros((2, 3)), ["a", "b"])
+        of(["a", "b"]).value("auc", np.zeros(6))
 
 
 def test_a_metric_of_the_positive_label_is_refused_without_one():
     with pytest.raises(ConfigError, match="positive_f1"):
-        metric_value("positive_f1", np.zeros((2, 3)), ["a", "b"])
+        of(["a", "b"]).value("positive_f1", np.zeros(6))
 
 
 def test_errors_and_losses_are_better_when_lower():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from textune.core import seeds
 from textune.evaluation import significance
+from textune.evaluation.metrics.label import Label
 from textune.evaluation.significance import (
     corrected_t_test,
     detectable_difference,
@@ -16,6 +17,7 @@ from textune.evaluation.significance import (
 )
 
 LABELS = ["no", "yes"]
+METRICS = Label(labels=("no", "yes"))
 
 
 def discordant(only_a, only_b, both=0, neither=0):
@@ -92,7 +94,7 @@ def test_mcnemar_counts_an_invalid_answer_as_wrong():
 
 def test_paired_bootstrap_of_accuracy_agrees_with_mcnemar():
     gold, a, b = discordant(45, 25, both=300, neither=50)
-    ours = paired_bootstrap("accuracy", gold, a, b, LABELS, resamples=8000)
+    ours = paired_bootstrap("accuracy", METRICS, gold, a, b, resamples=8000)
     z = 20 / (70 - 20**2 / 420) ** 0.5
     assert ours.statistic == pytest.approx(20 / 420)
     assert ours.p_value == pytest.approx(2 * scipy.stats.norm.sf(z), abs=0.01)
@@ -104,28 +106,30 @@ def test_paired_bootstrap_keeps_its_level_when_nothing_differs():
     for trial in range(200):
         gold = random.choice(LABELS, 100)
         a, b = (np.where(random.random(100) < 0.8, gold, "no").tolist() for _ in range(2))
-        test = paired_bootstrap("macro_f1", gold.tolist(), a, b, LABELS, resamples=200, seed=trial)
+        test = paired_bootstrap(
+            "macro_f1", METRICS, gold.tolist(), a, b, resamples=200, seed=trial
+        )
         rejected += test.p_value < 0.05
     assert 2 <= rejected <= 20
 
 
 def test_paired_bootstrap_never_says_zero_and_says_one_for_equals():
     gold, a, b = discordant(60, 0, both=40)
-    assert paired_bootstrap("macro_f1", gold, a, b, LABELS, resamples=500).p_value == 1 / 501
-    assert paired_bootstrap("macro_f1", gold, a, a, LABELS, resamples=500).p_value == 1
+    assert paired_bootstrap("macro_f1", METRICS, gold, a, b, resamples=500).p_value == 1 / 501
+    assert paired_bootstrap("macro_f1", METRICS, gold, a, a, resamples=500).p_value == 1
 
 
 def test_paired_bootstrap_is_symmetric_in_its_approaches():
     gold, a, b = discordant(20, 12, both=60, neither=8)
-    forth = paired_bootstrap("accuracy", gold, a, b, LABELS)
-    back = paired_bootstrap("accuracy", gold, b, a, LABELS)
+    forth = paired_bootstrap("accuracy", METRICS, gold, a, b)
+    back = paired_bootstrap("accuracy", METRICS, gold, b, a)
     assert forth.statistic == -back.statistic
     assert forth.p_value == pytest.approx(back.p_value, abs=0.02)
 
 
 def test_paired_bootstrap_of_an_undefined_metric_is_undefined():
-    assert paired_bootstrap("recall:no", ["yes"], ["yes"], ["yes"], LABELS).p_value is None
-    assert paired_bootstrap("accuracy", [], [], [], LABELS).p_value is None
+    assert paired_bootstrap("recall:no", METRICS, ["yes"], ["yes"], ["yes"]).p_value is None
+    assert paired_bootstrap("accuracy", METRICS, [], [], []).p_value is None
 
 
 def test_bootstrap_test_counts_resamples_as_far_from_the_difference_as_zero_is():

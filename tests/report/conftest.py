@@ -11,7 +11,7 @@ from textune.core import seeds
 from textune.cost.energy import Energy
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
-from textune.evaluation.metrics import score
+from textune.evaluation.metrics.label import Label
 from textune.results.record import CellKey, Cost, Failure, Record, ScoredExamples, Trial
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec, save_run
 from textune.results.store import Store
@@ -96,11 +96,12 @@ def _write_cell(
     accuracy = fake.accuracy + fake.gain * share
     draws = seeds.generator(7, fake.copy_of or key.approach, key.size, key.fold, key.seed)
     predictions = _predict(draws, examples.answers, accuracy, fake, list(design.labels))
+    metrics = Label(labels=tuple(design.labels), positive=design.positive)
     record = Record(
         fingerprint=name,
         status="done",
         cell=key,
-        scores=score(predictions, examples.answers, list(design.labels), positive=design.positive),
+        scores=metrics.score(predictions, examples.answers),
         cost=_cost(fake),
         num_train=key.size,
         num_test=len(examples),

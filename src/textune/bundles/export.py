@@ -12,7 +12,7 @@ from textune.core import files
 from textune.core.errors import StoreError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.evaluation.metrics import score
+from textune.evaluation.metrics.base import metrics_of
 from textune.tasks.base import TaskSpec
 
 BESIDE = ("tokenizer*", "special_tokens_map.json", "chat_template*", "prompt.json")
@@ -80,8 +80,7 @@ def compare_export(folder: Path, out: Path, examples: Sequence[Example]) -> Fide
     gold = [str(example.answer) for example in examples]
 
     def main_score(said: Predictions) -> float | None:
-        scores = score(said, gold, list(bundle.task.labels), positive=bundle.task.positive)
-        return scores[bundle.task.kind.primary_metric]
+        return metrics_of(bundle.task).score(said, gold)[bundle.task.kind.primary_metric]
 
     same = sum(a == b for a, b in zip(before.answers, after.answers, strict=True))
     return Fidelity(len(examples), same / len(examples), main_score(before), main_score(after))

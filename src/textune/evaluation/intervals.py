@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textune.evaluation.metrics import confusion, metric_value
+from textune.evaluation.metrics.base import Metrics
 from textune.evaluation.resampling import RESAMPLES, resampled_values
 
 
@@ -39,11 +39,10 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 
 def bootstrap_interval(
     name: str,
+    metrics: Metrics,
     gold: Sequence[str],
     answers: Sequence[str | None],
-    labels: Sequence[str],
     *,
-    positive: str | None = None,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -56,12 +55,10 @@ def bootstrap_interval(
     Raises:
         ConfigError: the metric cannot be computed from counts.
     """
-    counts = confusion(gold, answers, labels)
-    value = float(metric_value(name, counts, labels, positive=positive))
+    tally = metrics.tally(gold, answers)
+    value = float(metrics.value(name, tally.total()))
     if math.isnan(value):
         return Interval(None, None, None)
-    (values_R,) = resampled_values(
-        name, gold, [answers], labels, positive=positive, resamples=resamples, seed=seed
-    )
+    (values_R,) = resampled_values(name, metrics, [tally], resamples=resamples, seed=seed)
     low, high = np.nanquantile(values_R, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textune.evaluation.intervals import Interval
-from textune.evaluation.metrics import Floats, confusion, metric_value
+from textune.evaluation.metrics.base import Floats, Metrics
 from textune.evaluation.resampling import RESAMPLES, resampled_values
 from textune.evaluation.significance import Test, bootstrap_test
 
@@ -38,12 +38,11 @@ class Resampled:
 
 
 def resample(
-    metric: str,
+    name: str,
+    metrics: Metrics,
     gold: Sequence[str],
     answers: Sequence[Sequence[Sequence[str | None]]],
-    labels: Sequence[str],
     *,
-    positive: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Resampled]:
@@ -54,12 +53,9 @@ def resample(
     Raises:
         ConfigError: the metric cannot be computed from counts.
     """
-    runs = [of_seed for of_approach in answers for of_seed in of_approach]
-    counts = np.stack([confusion(gold, run, labels) for run in runs])
-    observed_P = metric_value(metric, counts, labels, positive=positive)
-    values_PR = resampled_values(
-        metric, gold, runs, labels, positive=positive, resamples=resamples, seed=seed
-    )
+    tallies = [metrics.tally(gold, run) for of_approach in answers for run in of_approach]
+    observed_P = metrics.value(name, np.stack([tally.total() for tally in tallies]))
+    values_PR = resampled_values(name, metrics, tallies, resamples=resamples, seed=seed)
     ends = np.cumsum([len(of_approach) for of_approach in answers])
     return [
         Resampled(float(observed_P[start:end].mean()), values_PR[start:end].mean(0))

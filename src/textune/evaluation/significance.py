@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textune.evaluation.metrics import Floats, confusion, metric_value
+from textune.evaluation.metrics.base import Floats, Metrics
 from textune.evaluation.resampling import RESAMPLES, resampled_values
 
 EXACT_BELOW = 25
@@ -71,13 +71,12 @@ def mcnemar(gold: Sequence[str], a: Sequence[str | None], b: Sequence[str | None
 
 
 def paired_bootstrap(
-    metric: str,
+    name: str,
+    metrics: Metrics,
     gold: Sequence[str],
     a: Sequence[str | None],
     b: Sequence[str | None],
-    labels: Sequence[str],
     *,
-    positive: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Test:
@@ -90,13 +89,9 @@ def paired_bootstrap(
     """
     if not gold:
         return Test(None, None, "paired bootstrap")
-    observed_a, observed_b = (
-        float(metric_value(metric, confusion(gold, answers, labels), labels, positive=positive))
-        for answers in (a, b)
-    )
-    values_a, values_b = resampled_values(
-        metric, gold, [a, b], labels, positive=positive, resamples=resamples, seed=seed
-    )
+    tallies = [metrics.tally(gold, answers) for answers in (a, b)]
+    observed_a, observed_b = (float(metrics.value(name, tally.total())) for tally in tallies)
+    values_a, values_b = resampled_values(name, metrics, tallies, resamples=resamples, seed=seed)
     return bootstrap_test(observed_a - observed_b, values_a - values_b)
 
 

@@ -110,7 +110,9 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
             folder, dtype=dtype, use_safetensors=True, device_map=device_name(), **options
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    _keep_layout(model)
+    if quantisation != "none":
+        _keep_layout(model)
+        _let_file_go(model)
     make_lean(model)
     return Loaded(spec, frozen(model), tokenizer)
 
@@ -124,6 +126,16 @@ def _keep_layout(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  # unknown to mypy
+
+
+def _let_file_go(model: nn.Module) -> None:
+    """Copy what was not packed, which is still a view of the weights file in memory.
+
+    One view holds the whole file there, with all weights in 16 bits.
+    """
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.clone()
 
 
 def in_4_bits(model: PreTrainedModel) -> PreTrainedModel:

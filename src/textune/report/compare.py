@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from textune.evaluation.intervals import Interval, t_interval
+from textune.evaluation.metrics.base import metrics_of
 from textune.evaluation.over_seeds import Resampled, resample
 from textune.evaluation.resampling import RESAMPLES
 from textune.evaluation.significance import (
@@ -162,13 +163,11 @@ def compare(root: Path) -> Comparison:
 def _entries(loaded: Loaded, contenders: Sequence[Contender], metric: str) -> list[Entry]:
     if not contenders:
         return []
-    task = loaded.run.task
     resampled = resample(
         metric,
+        metrics_of(loaded.run.task),
         loaded.tested.answers,
         [contender.answers for contender in contenders],
-        list(task.labels),
-        positive=task.positive,
         resamples=max(RESAMPLES, RESAMPLES_PER_CONTENDER * len(contenders)),
     )
     entries = []

@@ -18,7 +18,7 @@ from textune.cost.memory import DevicePeak, release_memory
 from textune.cost.meter import Usage, meter
 from textune.cost.price import PriceTable, price
 from textune.data.examples import Example, Examples
-from textune.evaluation.metrics import score
+from textune.evaluation.metrics.base import metrics_of
 from textune.results.record import Cost, Failure, Record, ScoredExamples
 from textune.results.store import Store
 from textune.study.machine import cores, versions
@@ -126,7 +126,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         fingerprint=cell.fingerprint,
         status="done",
         cell=cell.key,
-        scores=score(said, gold, list(task.labels), positive=task.positive),
+        scores=metrics_of(task).score(said, gold),
         cost=cost,
         num_train=len(train),
         num_test=len(test),

@@ -11,7 +11,7 @@ from textune.data.predictions import Predictions
 from textune.engine import plain
 from textune.engine.packing import Item
 from textune.engine.scorer import LabelScorer
-from textune.evaluation.metrics import score
+from textune.evaluation.metrics.base import metrics_of
 from textune.methods.base import Method
 from textune.tasks.base import TaskSpec
 
@@ -45,6 +45,5 @@ def validation(scorer: LabelScorer, valid: Sequence[Example]) -> Callable[[], fl
 
 def main_score(said: Predictions, task: TaskSpec, examples: Sequence[Example]) -> float:
     """The task's main metric; 0 where it has no value."""
-    gold = [str(e.answer) for e in examples]
-    scores = score(said, gold, list(task.labels), positive=task.positive)
+    scores = metrics_of(task).score(said, [str(e.answer) for e in examples])
     return scores[task.kind.primary_metric] or 0.0

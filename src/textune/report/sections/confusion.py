@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from textune.evaluation.metrics import confusion
+from textune.evaluation.metrics.label import confusion
 from textune.report.blocks import Block, Column, Details, Figure, Row, Table
 from textune.report.compare import Entry
 from textune.report.heat_maps import Shade, heat_chart

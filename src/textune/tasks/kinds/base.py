@@ -14,8 +14,10 @@ class Kind(Plugin, ABC):
 
     num_texts: ClassVar[int]
     """How many texts an example has."""
+    metrics: ClassVar[str] = "label"
+    """How answers are judged: a module of ``textune.evaluation.metrics``."""
     primary_metric: ClassVar[str]
-    """The metric that ranks approaches, a name that ``textune.evaluation.metrics`` knows."""
+    """The metric that ranks approaches, one of those."""
 
     @abstractmethod
     def input_text(self, example: Example) -> str:
