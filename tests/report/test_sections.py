@@ -213,7 +213,8 @@ def test_a_search_shows_its_budget_choice_and_sensitivity(make_run):
         "ia3": {"accuracy": 0.7, "trials": tries(0.7, None, 0.7), "fit_seconds": 40.0},
         "tfidf": {"accuracy": 0.6, "family": "small model"},
     }
-    budget, table, trials = blocks_of("search", make_run(study, seeds=(0, 1)))
+    budget, table, note, trials = blocks_of("search", make_run(study, seeds=(0, 1)))
+    assert "every cell of ia3: a wider search" in note.text
     assert "spent 3 trials" in budget.text
     assert "trained on 400 examples, scored on 100 others" in budget.text
     assert column(table, "Approach") == ["lora", "ia3"]
@@ -226,6 +227,16 @@ def test_a_search_shows_its_budget_choice_and_sensitivity(make_run):
     (every,) = tables_in([trials])
     assert len(every.rows) == 12
     assert column(every, "Score")[:3] == [0.6, 0.8, 0.5]
+
+
+def test_a_search_that_ended_at_an_end_of_its_rates_says_so(make_run):
+    study = {
+        "lora": {"accuracy": 0.9, "trials": tries(0.6, 0.7, 0.8)},
+        "ia3": {"accuracy": 0.8, "trials": tries(0.6, 0.8, 0.5)},
+        "full": {"accuracy": 0.7, "trials": tries(0.6, 0.5, 0.4)},
+    }
+    note = blocks_of("search", make_run(study, seeds=(0, 1)))[2]
+    assert "every cell of lora, full: a wider search" in note.text
 
 
 def test_different_budgets_are_not_called_equal(make_run):

@@ -26,7 +26,16 @@ class Search(Section):
         ]
         if not entries:
             return []
-        return [Text(_budget(entries)), _sensitivity(context, entries), _trials(context, entries)]
+        blocks: list[Block] = [Text(_budget(entries)), _sensitivity(context, entries)]
+        if at_an_end := [entry.label for entry in entries if _ended_at_an_end(entry)]:
+            blocks.append(
+                Text(
+                    "The highest or the lowest learning rate tried was the best in every cell of "
+                    f"{', '.join(at_an_end)}: a wider search may find better ones.",
+                    "note",
+                )
+            )
+        return [*blocks, _trials(context, entries)]
 
 
 def _budget(entries: Sequence[Entry]) -> str:
@@ -101,6 +110,16 @@ def _trials(context: Context, entries: Sequence[Entry]) -> Details:
     )
     table = Table("trials", "Every trial, in the order of the search.", columns, rows)
     return Details("All trials", (table,))
+
+
+def _ended_at_an_end(entry: Entry) -> bool:
+    """Whether the same end of the learning rates tried was the best in every cell."""
+    tried = [[trial.settings["lr"] for trial in r.trials] for r in entry.contender.records]
+    best = [best_trial(record.trials) for record in entry.contender.records]
+    chosen = [None if trial is None else trial.settings["lr"] for trial in best]
+    return all(len(set(rates)) > 1 for rates in tried) and (
+        chosen == [max(rates) for rates in tried] or chosen == [min(rates) for rates in tried]
+    )
 
 
 def _words(trial: Trial | None) -> str:
