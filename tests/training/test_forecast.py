@@ -108,3 +108,21 @@ def test_the_largest_batch_holds_most_tokens():
     batch = largest_batch(items, TrainingSpec(batch_size=2), seed=0)
     assert len(batch) == 2
     assert max(len(item.prompt) for item in batch) == 50
+
+
+def test_trials_add_their_work_and_no_memory():
+    alone, inner = demand("lora", 64), demand("lora", 48)
+
+    def loss(adapted, engine):
+        return engine.answer_loss
+
+    whole, trial = course(64, 64), course(48, 64)
+    searched = tuning_demand(
+        REGISTRY.get("lora")(), weightless(), whole, SPEC, loss, trial=trial, trials=3
+    )
+    for what in ("fit_flops", "fit_traffic"):
+        of_trial = getattr(inner, what) + getattr(inner, what.replace("fit", "predict"))
+        assert getattr(searched, what) == pytest.approx(getattr(alone, what) + 3 * of_trial), what
+    assert searched.launches == alone.launches + 3 * inner.launches
+    assert searched.predict_flops == alone.predict_flops
+    assert searched.peak_bytes("cpu") == alone.peak_bytes("cpu")

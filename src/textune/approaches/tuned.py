@@ -215,13 +215,13 @@ class Tuned(Approach):
             return loss_of(self.method, adapted, scorer, self.training.objective)
 
         whole = Course(items, valid, test, nodes)
-        demand = tuning_demand(self.method, model, whole, self.training, loss)
         if self.search is None:
-            return demand
+            return tuning_demand(self.method, model, whole, self.training, loss)
         inner = len(items) - round(self.search.valid_fraction * len(items))
-        trial = Course(items[:inner], [], train[inner:], nodes)
-        trials = tuning_demand(self.method, model, trial, self.training, loss)
-        return demand.after(trials, times=self.search.trials)
+        trial, trials = Course(items[:inner], [], train[inner:], nodes), self.search.trials
+        return tuning_demand(
+            self.method, model, whole, self.training, loss, trial=trial, trials=trials
+        )
 
     def label(self) -> str:
         """The method's name."""

@@ -116,8 +116,10 @@ class Estimator:
         """Measured peaks of this study's cells by predicted ones; 1 without any."""
         ratios = []
         for cell in self.plan.cells:
-            cost, demand = self._cost(cell), self.demand(cell)
-            if demand is not None and cost is not None and cost.peak_bytes:
+            cost = self._cost(cell)
+            if cost is None or not cost.peak_bytes:
+                continue
+            if (demand := self.demand(cell)) is not None:
                 ratios.append(cost.peak_bytes / demand.peak_bytes(self.device))
         return median(ratios) if ratios else 1.0
 

@@ -46,9 +46,18 @@ Loss = Callable[[nn.Module, CausalEngine], Callable[[Sequence[Item]], torch.Tens
 
 
 def tuning_demand(
-    method: Method, model: PreTrainedModel, course: Course, spec: TrainingSpec, loss: Loss
+    method: Method,
+    model: PreTrainedModel,
+    course: Course,
+    spec: TrainingSpec,
+    loss: Loss,
+    *,
+    trial: Course | None = None,
+    trials: int = 0,
 ) -> Demand:
     """What a tuned cell needs; ``model`` is weightless and comes back as it was.
+
+    ``trial`` is what passes in each of so many trials before the training that counts.
 
     Raises:
         Exception: whatever the method raises on this model.
@@ -59,10 +68,15 @@ def tuning_demand(
     with weightless_layers(model.dtype):
         adapted = method.apply(model, [])
     try:
-        memory = _memory(method, model, adapted, course, spec, loss)
         added = sum(_bytes(p) for p in adapted.parameters() if id(p) not in own)
-        unpacked = 2.0 * spec.total_steps(len(course.train)) * sum(p.numel() for p in packed)
-        return replace(memory, weight_bytes=base + added, unpacked=unpacked)
+        step = _largest_step(method, model, adapted, course, spec, loss)
+        unpacked = float(sum(p.numel() for p in packed))
+        whole = _passing(step, model, adapted, course, spec, unpacked)
+        if trial is not None:
+            whole = whole.after(
+                _passing(step, model, adapted, trial, spec, unpacked), times=trials
+            )
+        return replace(whole, weight_bytes=base + added)
     finally:
         if not method.changes_base:
             method.release(adapted)
@@ -76,38 +90,61 @@ def largest_batch(items: Sequence[Item], spec: TrainingSpec, *, seed: int) -> li
     return max(batches, key=lambda batch: sum(len(item.prompt) for item in batch))
 
 
-def _memory(
+@dataclass(frozen=True)
+class _Step:
+    """The largest training step."""
+
+    kept: float
+    """Bytes that it keeps for its way back."""
+    prompts: list[tuple[int, ...]]
+    before: int
+    """Virtual tokens that open its row."""
+
+
+def _largest_step(
     method: Method,
     model: PreTrainedModel,
     adapted: nn.Module,
     course: Course,
     spec: TrainingSpec,
     loss: Loss,
-) -> Demand:
-    """Everything but weights."""
-    trainable = [p for p in adapted.parameters() if p.requires_grad]
-    num_trainable = sum(p.numel() for p in trainable)
+) -> _Step:
     engine, batch = method.engine(model, adapted), largest_batch(course.train, spec, seed=0)
     kept = kept_bytes(lambda: loss(adapted.train(), engine)(batch), adapted)
     adapted.eval()
-    before, layers = _opening(method, adapted), model.config.get_text_config().num_hidden_layers
+    return _Step(kept, [item.prompt for item in batch], _opening(method, adapted))
+
+
+def _passing(
+    step: _Step,
+    model: PreTrainedModel,
+    adapted: nn.Module,
+    course: Course,
+    spec: TrainingSpec,
+    unpacked: float,
+) -> Demand:
+    """Everything but weights; ``unpacked`` are those that a pass unpacks from 4 bits."""
+    trainable = [p for p in adapted.parameters() if p.requires_grad]
+    num_trainable = sum(p.numel() for p in trainable)
+    layers = model.config.get_text_config().num_hidden_layers
     prompts, steps = [item.prompt for item in course.train], spec.total_steps(len(course.train))
 
     def size(prompts: Sequence[tuple[int, ...]], rows: int, *, gold: int = 0) -> Size:
-        return packed_size(prompts, added=course.added + gold, before=before, rows=rows)
+        return packed_size(prompts, added=course.added + gold, before=step.before, rows=rows)
 
     fitting = size(prompts * spec.epochs, steps, gold=1)
     checking = size(course.valid * spec.epochs, spec.epochs)
     work = work_model(model, trainable)
-    rate = kept / size([item.prompt for item in batch], 1, gold=1).tokens
+    rate = step.kept / size(step.prompts, 1, gold=1).tokens
     return replace(
-        scoring_demand(model, course.test, added=course.added, before=before),
+        scoring_demand(model, course.test, added=course.added, before=step.before),
         total_params=sum(p.numel() for p in adapted.parameters()),
         trainable_params=num_trainable,
         state_bytes=sum(_state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
-        kept_bytes=kept + kept / layers + max(map(_bytes, trainable), default=0),
+        kept_bytes=step.kept + step.kept / layers + max(map(_bytes, trainable), default=0),
         fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
         fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
+        unpacked=2.0 * steps * unpacked,
         launches=3.0 * steps * layers,
     )
 
