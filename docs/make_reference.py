@@ -147,13 +147,20 @@ def _approaches() -> Iterator[str]:
 def _tasks() -> Iterator[str]:
     yield from ["# Tasks", "", "## Tasks that come with textune", ""]
     found = [tasks.load_task(name) for name in tasks.library_names()]
-    rows = [[f"`{t.name}`", t.kind.name, ", ".join(t.labels), t.sample, t.source] for t in found]
-    yield from _table(["name", "kind", "labels", "data", "source"], rows)
+    rows = [
+        [f"`{t.name}`", t.kind.name, ", ".join(t.labels), t.sample, _files(t), t.source]
+        for t in found
+    ]
+    yield from _table(["name", "kind", "labels", "data", "files", "source"], rows)
     yield from ["", "Known about these data:", ""]
     yield from [f"- `{t.name}`: {trap}" for t in found for trap in t.traps]
+    yield from ["", "## Published scores", "", "In percent.", ""]
+    header = ["task", "system", "metric", "score", "on", "stated by", "comparable with ours"]
+    yield from _table(header, [[f"`{t.name}`", *_score(p)] for t in found for p in t.published])
     yield from ["", "## Keys of a task file", "", *_fields(tasks.TaskSpec)]
     yield from ["", "## data", "", *_fields(tasks.DataSpec)]
     yield from ["", "## data.columns", "", *_fields(tasks.Columns)]
+    yield from ["", "## published", "", *_fields(tasks.Published)]
     yield from ["", "## Kinds", ""]
     known = [kinds.REGISTRY.get(name) for name in kinds.REGISTRY.names()]
     rows = [[f"`{k.name}`", str(k.num_texts), k.primary_metric, k.summary()] for k in known]
@@ -162,6 +169,17 @@ def _tasks() -> Iterator[str]:
     formats = [readers.REGISTRY.get(name) for name in readers.REGISTRY.names()]
     rows = [[f"`{r.name}`", ", ".join(r.suffixes), r.summary()] for r in formats]
     yield from _table(["name", "endings", "what it is"], rows)
+
+
+def _files(task: tasks.TaskSpec) -> str:
+    return ", ".join(f"`{name}`" for name in (task.data.train, task.data.test) if name)
+
+
+def _score(published: tasks.Published) -> list[str]:
+    comparable = ": ".join(filter(None, [_yes(published.comparable), published.note]))
+    number = f"{published.score:g}"
+    facts = [published.system, published.metric, number, published.split, published.source]
+    return [*facts, comparable]
 
 
 def _models() -> Iterator[str]:

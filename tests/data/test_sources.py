@@ -85,6 +85,58 @@ def test_a_pair_is_read_with_its_values_mapped(tmp_path):
     assert examples.source == str(tmp_path / "a.jsonl")
 
 
+def test_a_list_of_strings_is_joined_by_a_space(tmp_path):
+    path = jsonl(tmp_path, {"text": ["One.", "Two."], "label": "x"}, {"text": ["a"], "label": "x"})
+    assert [row.texts for row in read_examples(path, PLAIN)] == [("One. Two.",), ("a",)]
+
+
+def test_lists_of_strings_are_read_from_parquet(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [["a", "b"], ["c"]], "label": ["x", "y"]}), path)
+    assert [row.texts for row in read_examples(path, PLAIN)] == [("a b",), ("c",)]
+
+
+REPORTS = Layout(text_columns=(("first", "second"), "claim"))
+
+
+def test_a_text_of_several_columns_leaves_out_what_is_empty(tmp_path):
+    rows = [
+        {"first": ["a", "b"], "second": "c", "claim": "d", "label": "x"},
+        {"first": "a", "second": None, "claim": "d", "label": "x"},
+        {"first": [], "second": ["b"], "claim": "d", "label": "x"},
+        {"first": " ", "second": "b", "claim": ["d", "e"], "label": "x"},
+    ]
+    examples = read_examples(jsonl(tmp_path, *rows), REPORTS)
+    assert [row.texts for row in examples] == [
+        ("a b c", "d"),
+        ("a", "d"),
+        ("b", "d"),
+        ("b", "d e"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"first": None, "second": []}, "the text in the columns 'first' and 'second' is empty"),
+        ({"first": "a", "second": 5}, "the column 'second' holds a value of type int, not text"),
+        ({"first": "a"}, "no column 'second'"),
+    ],
+)
+def test_a_text_of_several_columns_names_the_one_at_fault(tmp_path, row, message):
+    good = {"first": "a", "second": "b", "claim": "c", "label": "x"}
+    path = jsonl(tmp_path, good, {"claim": "c", "label": "x", **row})
+    with pytest.raises(DataError) as caught:
+        read_examples(path, REPORTS)
+    assert caught.value.message.startswith(f"{path}, line 2: {message}")
+
+
+def test_every_column_of_a_text_must_be_in_the_file(tmp_path):
+    path = jsonl(tmp_path, {"first": "a", "claim": "c", "label": "x"})
+    with pytest.raises(DataError, match=r"a\.jsonl has no column 'second'"):
+        read_examples(path, REPORTS)
+
+
 @pytest.mark.parametrize(
     ("value", "label"), [(1, "1"), (True, "true"), (0.5, "0.5"), (" a ", "a")]
 )
@@ -134,10 +186,12 @@ def test_a_missing_column_names_the_nearest_one(tmp_path):
             "",
         ),
         (
-            {"text": ["a"], "label": "yes", "id": "b"},
-            "the column 'text' holds a value of type list",
-            "",
+            {"text": ["a", 5], "label": "yes", "id": "b"},
+            "the column 'text' holds a list with a value of type int, not text",
+            "a list of strings",
         ),
+        ({"text": [], "label": "yes", "id": "b"}, "the text in the column 'text' is empty", ""),
+        ({"text": ["a", "\ud800"], "label": "yes", "id": "b"}, "the column 'text' holds half", ""),
         ({"text": "\ud800", "label": "yes", "id": "b"}, "the column 'text' holds half of", ""),
         (
             {"text": "t", "label": "yess", "id": "b"},

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from textune.core.config import plain
 from textune.core.errors import ConfigError, DataError
 from textune.data.examples import Example
 from textune.tasks.base import Columns, DataSpec, TaskSpec, load_task
@@ -84,12 +85,47 @@ def test_the_sample_of_question_pairs_loads():
     assert all(row.group for row in dataset.train)
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("scicite", (7320, 916)), ("qqp", (17816, 9895))])
-def test_library_tasks_load_their_real_files(real_data, monkeypatch, name, sizes):
-    monkeypatch.setenv("TEXTUNE_DATA", str(real_data))
-    dataset = load_dataset(load_task(name))
-    assert dataset.test is not None
-    assert (len(dataset.train), len(dataset.test)) == sizes
+REPORT_TASK = """\
+name: reports
+kind: pair
+instruction: Decide.
+labels: {"yes": "", "no": ""}
+positive: "yes"
+data: {train: a.jsonl, columns: {text: [[first, second], claim]}}
+"""
+
+
+def test_a_task_file_can_make_one_text_of_several_columns(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTUNE_DATA", str(tmp_path))
+    written(
+        tmp_path, "a.jsonl", {"first": ["a", "b"], "second": None, "claim": "c", "label": "no"}
+    )
+    (tmp_path / "reports.yaml").write_text(REPORT_TASK, encoding="utf-8")
+    loaded = load_task("reports.yaml", beside=tmp_path)
+    assert loaded.text_columns == (("first", "second"), "claim")
+    assert load_dataset(loaded).train.rows[0].texts == ("a b", "c")
+    assert load_task(plain(loaded)) == loaded
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[], claim]", "a text without columns"),
+        ("[[first, second]]", "needs 2 text column"),
+        ("[[first, [second]], claim]", "cannot be"),
+    ],
+)
+def test_text_columns_of_another_form_are_refused(tmp_path, text, message):
+    content = REPORT_TASK.replace("[[first, second], claim]", text)
+    (tmp_path / "reports.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_task("reports.yaml", beside=tmp_path)
+
+
+def test_a_column_of_lists_makes_a_task_out_of_a_file(tmp_path):
+    rows = ({"text": ["a", "b"], "label": "x"}, {"text": ["c"], "label": "y"})
+    found = task_from_file(Path(written(tmp_path, "a.jsonl", *rows)))
+    assert [row.texts for row in load_dataset(found).train] == [("a b",), ("c",)]
 
 
 def test_a_file_becomes_a_classify_task_with_labels_by_frequency(tmp_path):

@@ -44,8 +44,9 @@ def run(source: str, wanted: str | None, out: Path | None, *, seed: int, as_json
         print_json({"bundle": str(job.folder), "approach": job.label, "examples": len(examples)})
         return
     print_lines([f"bundle: {job.folder}"])
-    columns = job.task.text_columns
-    names = f" --columns {','.join(columns)}" if columns != ("text",) else ""
+    columns = [column for column in job.task.text_columns if isinstance(column, str)]
+    can_be_named = len(columns) == job.task.kind.num_texts and columns != ["text"]
+    names = f" --columns {','.join(columns)}" if can_be_named else ""
     print_lines(["use it:", f"  textune predict {job.folder} FILE.csv{names}"])
     shown = " ".join(f"--text {shlex.quote(t)}" for t in examples[0].texts)
     print_lines([f"  textune predict {job.folder} {shown}"])

@@ -14,12 +14,17 @@ from textune.core.errors import DataError, did_you_mean
 from textune.data.examples import Answer, Example, Examples
 from textune.data.readers.base import REGISTRY, Reader, Row
 
+TextColumns = str | tuple[str, ...]
+"""Where one text is: a column, or several whose texts are joined by a space, empty ones left out.
+
+A cell holds a string or a list of strings, which is joined by a space too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """What the columns of a file mean."""
 
-    text_columns: tuple[str, ...]
+    text_columns: tuple[TextColumns, ...]
     """The columns of the texts, in order: one, or two for a pair."""
     answer_column: str | None = "label"
     """The column of the gold label; None: no answers are read."""
@@ -35,8 +40,14 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """All columns that a file must have."""
-        named = (*self.text_columns, self.answer_column, self.id_column, self.group_column)
+        texts = [name for columns in self.text_columns for name in names_of(columns)]
+        named = (*texts, self.answer_column, self.id_column, self.group_column)
         return [column for column in named if column is not None]
+
+
+def names_of(columns: TextColumns) -> tuple[str, ...]:
+    """The names of the columns that one text is made of."""
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def reader_for(path: Path, format: str = "auto") -> Reader:
@@ -139,7 +150,7 @@ class _RowParser:
     def parse(self, number: int, row: Row, *, place: str) -> Example | DataError:
         """The example of a row, or what is wrong with the row."""
         try:
-            texts = tuple(_text(row, column) for column in self.layout.text_columns)
+            texts = tuple(_text(row, columns) for columns in self.layout.text_columns)
             answer = self._answer(row)
             group = self.layout.group_column and _scalar(row, self.layout.group_column)
             name = self._id(row, texts, number)
@@ -198,17 +209,28 @@ def _cell(row: Row, column: str) -> object:
     return row[column]
 
 
-def _text(row: Row, column: str) -> str:
-    value = _cell(row, column)
-    if value is None:
-        value = ""
-    if not isinstance(value, str):
-        what = f"the column {column!r} holds {_kind(value)}, not text"
-        raise DataError(what, hint="write a string")
-    if not value.strip():
-        what = f"the text in the column {column!r} is empty"
+def _text(row: Row, columns: TextColumns) -> str:
+    names = names_of(columns)
+    cells = [_text_cell(row, name) for name in names]
+    filled = [cell for cell in cells if cell.strip()]
+    if not filled:
+        noun = "columns" if len(names) > 1 else "column"
+        what = f"the text in the {noun} {' and '.join(map(repr, names))} is empty"
         raise DataError(what, hint="drop or fill this row")
-    return _encodable(value, column)
+    return " ".join(filled)
+
+
+def _text_cell(row: Row, column: str) -> str:
+    """A string as it is, a list of strings joined by a space, null as nothing."""
+    value = _cell(row, column)
+    parts = value if isinstance(value, list) else [] if value is None else [value]
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
+        odd = next(part for part in parts if not isinstance(part, str))
+        found = f"a list with {_kind(odd)}" if isinstance(value, list) else _kind(odd)
+        what = f"the column {column!r} holds {found}, not text"
+        raise DataError(what, hint="write a string, or a list of strings")
+    return _encodable(" ".join(texts), column)
 
 
 def _scalar(row: Row, column: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from textune.core.config import Json, PluginOf, parse, read_yaml
 from textune.core.errors import ConfigError, did_you_mean
 from textune.core.registry import Spec
+from textune.data.sources import TextColumns
 from textune.tasks.kinds import base as kinds
 from textune.tasks.kinds.base import Kind
 
@@ -21,14 +22,19 @@ SAMPLES = files("textune.tasks") / "samples"
 class Columns(Spec):
     """Which column of the files is what."""
 
-    text: str | tuple[str, ...] = "text"
-    """The column of the text; two names for a pair."""
+    text: str | tuple[TextColumns, ...] = "text"
+    """The column of the text; two names for a pair. A list of columns in the place of a name
+    makes one text of them, joined by a space, empty ones left out."""
     answer: str = "label"
     """The column of the gold label."""
     id: str | None = None
     """The column of a unique id; without one, an id is made from the content."""
     group: str | None = None
     """The column of what must not be split between training and test."""
+
+    def __post_init__(self) -> None:
+        if not all(self.text):
+            raise ConfigError("columns.text: a text without columns", hint="name at least one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,26 @@ class DataSpec(Spec):
     """Raw value in the answer column -> label name; labels may stand for themselves."""
     format: str = "auto"
     """A reader's name; ``auto`` goes by the file's ending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(Spec):
+    """One score that others report on a data set; it enters no computation."""
+
+    system: str
+    """What was scored: the model and how it was used."""
+    metric: str
+    """Name of the metric, as in ``textune.evaluation.metrics``."""
+    score: float
+    """Percent, 0 to 100."""
+    split: str
+    """What it was scored on."""
+    source: str
+    """The work or repository that states it."""
+    comparable: bool
+    """Whether a score on this task's test part may stand beside it."""
+    note: str = ""
+    """Why it may not, or what else differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +102,8 @@ class TaskSpec(Spec):
     """The work to cite."""
     traps: tuple[str, ...] = ()
     """What is known to go wrong with these data."""
+    published: tuple[Published, ...] = ()
+    """Scores that others report, and whether they compare with ours."""
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
@@ -107,8 +135,8 @@ class TaskSpec(Spec):
         return {label: self.answers.get(label, label) for label in self.labels}
 
     @property
-    def text_columns(self) -> tuple[str, ...]:
-        """The column names of the texts."""
+    def text_columns(self) -> tuple[TextColumns, ...]:
+        """Where each text is: a column, or several that make one text."""
         text = self.data.columns.text
         return (text,) if isinstance(text, str) else text
 
