@@ -163,7 +163,7 @@ def _tasks() -> Iterator[str]:
     yield from ["", "## published", "", *_fields(tasks.Published)]
     yield from ["", "## Kinds", ""]
     known = [kinds.REGISTRY.get(name) for name in kinds.REGISTRY.names()]
-    rows = [[f"`{k.name}`", str(k.num_texts), k.primary_metric, k.summary()] for k in known]
+    rows = [[f"`{k.name}`", str(k.num_texts), _main_score(k), k.summary()] for k in known]
     yield from _table(["name", "texts", "main score", "what it is"], rows)
     yield from ["", "## Formats of data files", ""]
     formats = [readers.REGISTRY.get(name) for name in readers.REGISTRY.names()]
@@ -173,6 +173,11 @@ def _tasks() -> Iterator[str]:
 
 def _files(task: tasks.TaskSpec) -> str:
     return ", ".join(f"`{name}`" for name in (task.data.train, task.data.test) if name)
+
+
+def _main_score(kind: type[kinds.Kind]) -> str:
+    other = kind.primary_with_positive
+    return kind.primary_metric + (f"; with a positive label {other}" if other else "")
 
 
 def _score(published: tasks.Published) -> list[str]:

@@ -223,7 +223,13 @@ STUDIES = [
 ]
 TASKS = [
     task("an unknown kind", "classify", "clasify", "unknown kind 'clasify'", "'classify'?"),
-    task("a pair without positive label", "classify", "pair", "needs 'positive'", "good, bad"),
+    task(
+        "an unknown positive label",
+        "kind: classify",
+        "kind: classify\npositive: god",
+        "the positive label 'god' is not one of the labels",
+        "good, bad",
+    ),
     task(
         "a pair with one text",
         "kind: classify",

@@ -83,3 +83,10 @@ def test_a_cluster_is_counted_whole_although_only_some_of_it_is_indexed(monkeypa
     found = near_duplicates(keys, [(f"{header} x",)])
     assert len(found.train) == 49
     assert len(found.across) == 1
+
+
+def test_a_sentence_with_other_marked_arguments_is_another_one():
+    one, other = "<< A >> helps [[ B ]] and C.", "<< A >> helps B and [[ C ]]."
+    assert normalised(one) != normalised(other)
+    assert normalised(one) == normalised("<< a >>  helps [[B]] and c")
+    assert normalised("as shown [1]") == normalised("as shown 1")

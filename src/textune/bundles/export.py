@@ -80,7 +80,7 @@ def compare_export(folder: Path, out: Path, examples: Sequence[Example]) -> Fide
     gold = [str(example.answer) for example in examples]
 
     def main_score(said: Predictions) -> float | None:
-        return metrics_of(bundle.task).score(said, gold)[bundle.task.kind.primary_metric]
+        return metrics_of(bundle.task).score(said, gold)[bundle.task.primary_metric]
 
     same = sum(a == b for a, b in zip(before.answers, after.answers, strict=True))
     return Fidelity(len(examples), same / len(examples), main_score(before), main_score(after))

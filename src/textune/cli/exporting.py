@@ -32,7 +32,7 @@ def run(
         print_json(what)
         return
     if found:
-        lines.append(_said(found, task.kind.primary_metric))
+        lines.append(_said(found, task.primary_metric))
     prompt = (out if rank is None else out / "adapter") / "prompt.json"
     print_lines([*lines, f"what to ask it, and the words for the labels: {prompt}"])
 

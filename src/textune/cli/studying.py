@@ -13,7 +13,7 @@ def run(path: Path, root: Path | None, options: Options, *, as_json: bool) -> in
     """Run a study; 0 when every cell is done, 1 when some failed."""
     plan = make_plan(load_study(path))
     folder = root or Path("runs") / plan.study.name
-    with StudyProgress(plan.study.task.kind.primary_metric) as progress:
+    with StudyProgress(plan.study.task.primary_metric) as progress:
         outcome = run_study(plan, folder, progress, options)
     if as_json:
         print_json(

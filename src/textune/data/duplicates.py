@@ -45,9 +45,15 @@ class _Punctuation(dict[int, str]):
 _PUNCTUATION = _Punctuation()
 
 
+MARKERS = {"[[": " \u25b8 ", "]]": " \u25c2 "}
+"""Doubled brackets mark arguments: the same sentence with other arguments is another example."""
+
+
 def normalised(text: str) -> str:
     """The text without case, punctuation and surplus spaces; with them if nothing else is left."""
     folded = unicodedata.normalize("NFKC", text).casefold()
+    for brackets, marker in MARKERS.items():
+        folded = folded.replace(brackets, marker)
     return " ".join(folded.translate(_PUNCTUATION).split()) or re.sub(r"\s+", " ", folded).strip()
 
 

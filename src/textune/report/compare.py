@@ -149,7 +149,7 @@ def compare(root: Path) -> Comparison:
         StoreError: this is no run folder, or a file in it is damaged.
     """
     loaded = load_contenders(root)
-    metric = loaded.run.task.kind.primary_metric
+    metric = loaded.run.task.primary_metric
     scored = [c for c in loaded.contenders if c.values(metric) is not None]
     undefined = tuple(
         Incomplete(c.label, len(c.records), len(c.records), f"{metric} is undefined in a cell")

@@ -89,7 +89,7 @@ class TaskSpec(Spec):
     answers: dict[str, str] = field(default_factory=dict)
     """Label name -> the word the model writes for it; a label stands for itself."""
     positive: str | None = None
-    """The label that precision, recall and F1 of a pair task are about."""
+    """The label that precision, recall and F1 of a yes-or-no task are about."""
     data: DataSpec
     """The files."""
     sample: Literal["written by us", "real"] = "real"
@@ -133,6 +133,12 @@ class TaskSpec(Spec):
     def words(self) -> dict[str, str]:
         """Label name -> the word the model writes for it."""
         return {label: self.answers.get(label, label) for label in self.labels}
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that ranks approaches on this task."""
+        with_positive = self.kind.primary_with_positive
+        return with_positive if with_positive and self.positive else self.kind.primary_metric
 
     @property
     def text_columns(self) -> tuple[TextColumns, ...]:

@@ -107,7 +107,7 @@ def task_from_file(
         if is_pair
         else "Decide which label fits the text.",
         labels=dict.fromkeys(labels, ""),
-        positive=_positive(labels) if is_pair else None,
+        positive=_positive(labels) if is_pair and len(labels) == 2 else None,
         data=DataSpec(
             train=str(path),
             columns=Columns(

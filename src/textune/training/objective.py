@@ -46,4 +46,4 @@ def validation(scorer: LabelScorer, valid: Sequence[Example]) -> Callable[[], fl
 def main_score(said: Predictions, task: TaskSpec, examples: Sequence[Example]) -> float:
     """The task's main metric; 0 where it has no value."""
     scores = metrics_of(task).score(said, [str(e.answer) for e in examples])
-    return scores[task.kind.primary_metric] or 0.0
+    return scores[task.primary_metric] or 0.0

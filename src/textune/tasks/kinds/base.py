@@ -18,6 +18,8 @@ class Kind(Plugin, ABC):
     """How answers are judged: a module of ``textune.evaluation.metrics``."""
     primary_metric: ClassVar[str]
     """The metric that ranks approaches, one of those."""
+    primary_with_positive: ClassVar[str | None] = None
+    """The same for tasks with a positive label, where it is another one."""
 
     @abstractmethod
     def input_text(self, example: Example) -> str:

@@ -9,10 +9,15 @@ from textune.tasks.kinds.base import Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Pair(Kind):
-    """Two texts, one label out of a closed set; one label may be the positive one."""
+    """Two texts, one label out of a closed set; one label may be the positive one.
+
+    With a positive label the main score is the F1 of that label, as for duplicates; without one it
+    is macro F1, as for inference.
+    """
 
     num_texts: ClassVar[int] = 2
-    primary_metric: ClassVar[str] = "positive_f1"
+    primary_metric: ClassVar[str] = "macro_f1"
+    primary_with_positive: ClassVar[str | None] = "positive_f1"
 
     def input_text(self, example: Example) -> str:
         """Two numbered lines."""
@@ -21,9 +26,3 @@ class Pair(Kind):
     def joined_text(self, example: Example) -> str:
         """Both texts, with a line break between them."""
         return f"{example.texts[0]}\n{example.texts[1]}"
-
-    def check_labels(self, labels: list[str], positive: str | None) -> str | None:
-        """A pair task must say which label F1 is about."""
-        if positive is None:
-            return "a pair task needs 'positive': the label whose F1 is the main score"
-        return super().check_labels(labels, positive)
