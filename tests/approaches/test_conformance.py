@@ -49,7 +49,8 @@ def test_every_approach_keeps_its_promises_on_pairs(place, tiny_folder, pair_tas
 
 
 def test_every_approach_of_the_folder_is_checked(tiny_folder):
-    checked = {next(iter(spec)) for spec in specs(tiny_folder)} | {"nearest"}  # below
+    checked = {next(iter(spec)) for spec in specs(tiny_folder)}
+    checked |= {"nearest", "encoder"}  # below, and in test_encoder.py
     assert checked == set(REGISTRY.names())
 
 
@@ -114,7 +115,7 @@ def test_trials_score_what_their_settings_score(searched, classify_task, classif
     train = classify_examples[:40]
     predictor = searched.fit(classify_task, train, (), seed=5, context=Context())
     predictor.close()
-    inner, held = divided(train, searched.search, seed=5)
+    inner, held = divided(train, classify_task.kind, searched.search, seed=5)
     for trial in predictor.trials:
         alone = searched.with_settings(trial.settings)
         fitted = alone.fit(classify_task, inner, (), seed=5, context=Context())

@@ -86,9 +86,9 @@ def test_conll_has_sentences_with_documents_and_offsets(tmp_path):
     path = tmp_path / "a.conll"
     path.write_text(CONLL)
     assert list(Conll().rows(path)) == [
-        (3, {"text": "Naloxone reverses", "entities": [[0, 8, "Drug"]], "document": 1}),
-        (6, {"text": "the beta blocker", "entities": [[4, 16, "Drug"]], "document": 1}),
-        (10, {"text": "End", "entities": [], "document": 2}),
+        (3, {"text": "Naloxone reverses", "entities": [[0, 8, "Drug"]], "document": "a 1"}),
+        (6, {"text": "the beta blocker", "entities": [[4, 16, "Drug"]], "document": "a 1"}),
+        (10, {"text": "End", "entities": [], "document": "a 2"}),
     ]
 
 

@@ -7,6 +7,7 @@ from textune.core.errors import ConfigError, DivergedError, ImpossibleError
 from textune.data.examples import Example
 from textune.methods.lora import LoRA
 from textune.results.record import Trial
+from textune.tasks.kinds.classify import Classify
 from textune.training.search import SearchSpec, Space, best, divided, search, space_of
 
 SPACE = Space(1e-3, 10.0, {"rank": (8, 4, 16)})
@@ -100,12 +101,12 @@ def test_a_space_has_the_methods_options_only_when_it_is_over_all():
 
 def test_trials_are_scored_on_what_they_did_not_train_on_with_groups_whole():
     rows = [Example(f"n{i}", ("text",), "ab"[i % 2], group=f"g{i // 4}") for i in range(40)]
-    inner, held = divided(rows, SearchSpec(valid_fraction=0.25), seed=3)
+    inner, held = divided(rows, Classify(), SearchSpec(valid_fraction=0.25), seed=3)
     assert sorted(e.id for e in [*inner, *held]) == sorted(e.id for e in rows)
     assert {e.group for e in inner}.isdisjoint({e.group for e in held})
     assert 0 < len(held) <= 10
-    assert divided(rows, SearchSpec(valid_fraction=0.25), seed=3) == (inner, held)
-    assert divided(rows, SearchSpec(valid_fraction=0.25), seed=4) != (inner, held)
+    assert divided(rows, Classify(), SearchSpec(valid_fraction=0.25), seed=3) == (inner, held)
+    assert divided(rows, Classify(), SearchSpec(valid_fraction=0.25), seed=4) != (inner, held)
 
 
 @pytest.mark.parametrize("wrong", [{"trials": 0}, {"valid_fraction": 0.0}, {"valid_fraction": 1}])

@@ -67,7 +67,7 @@ class Tuned(Approach):
             return self._trained(task, train, valid, seed=seed, context=context)
         from textune.training.objective import main_score
 
-        inner, held = divided(train, self.search, seed=seed)
+        inner, held = divided(train, task.kind, self.search, seed=seed)
         each, last = (self.training.total_steps(len(part)) for part in (inner, train))
 
         def within(number: int) -> Context:

@@ -30,7 +30,13 @@ def show(source: str, columns: ColumnNames, *, model: str | None, as_json: bool)
     task = _task(source, columns)
     dataset = load_dataset(task)
     counts = _token_counts(task, dataset, model) if model else None
-    found = audit(dataset.train, dataset.test, labels=list(task.labels), token_counts=counts)
+    found = audit(
+        dataset.train,
+        dataset.test,
+        labels=list(task.labels),
+        labels_in=task.kind.labels_in,
+        token_counts=counts,
+    )
     num_tested = len(dataset.test or dataset.train)
     visible = detectable_difference(num_tested, accuracy=ASSUMED_ACCURACY)
     if as_json:

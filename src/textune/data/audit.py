@@ -1,6 +1,5 @@
 """Audit: what to know about a data set before spending anything on it."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from textune.data import findings as checks
 from textune.data.examples import Answer, Examples
-from textune.data.findings import Finding, Part
+from textune.data.findings import Finding, LabelsIn, Part
 
 LEVELS = ("problem", "warning", "info")
 
@@ -31,7 +30,7 @@ class PartSummary:
     """``train`` or ``test``."""
     num_examples: int
     labels: dict[Answer, int]
-    """Label -> number of examples, in the task's order."""
+    """Label -> number of examples (of entities, where answers list them), in the task's order."""
     words: Lengths
     """Words an example, both texts of a pair together."""
     characters: Lengths
@@ -57,6 +56,7 @@ def audit(
     test: Examples | None,
     *,
     labels: Sequence[Answer],
+    labels_in: LabelsIn = lambda answer: (answer,),
     folds: int = 5,
     token_counts: Mapping[str, Sequence[int]] | None = None,
 ) -> Audit:
@@ -66,6 +66,7 @@ def audit(
         train: the training part, or everything when there is no test part; with answers.
         test: the fixed test part.
         labels: the task's labels, in order.
+        labels_in: the labels that an answer names.
         folds: a label should have at least as many examples.
         token_counts: model -> tokens of each example, counted by whoever has the tokenizer.
     """
@@ -74,7 +75,7 @@ def audit(
     parts = [part for part in (seen, held) if part is not None]
     assert all(len(part.examples) for part in parts), "an empty part"
     found = [
-        *checks.label_findings(seen, held, labels, folds),
+        *checks.label_findings(seen, held, labels, folds, labels_in),
         *checks.repeat_findings(seen, held),
         *checks.near_findings(seen, held),
         *checks.text_findings(parts),
@@ -83,7 +84,7 @@ def audit(
     if any(len(row.texts) > 1 for row in train):
         found += checks.pair_findings(seen, held)
     return Audit(
-        parts=tuple(_summary(part, labels) for part in parts),
+        parts=tuple(_summary(part, labels, labels_in) for part in parts),
         tokens={model: lengths(counts) for model, counts in (token_counts or {}).items()},
         findings=tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level))),
     )
@@ -95,9 +96,9 @@ def lengths(counts: Sequence[int]) -> Lengths:
     return Lengths(minimum=minimum, median=median, p95=p95, maximum=maximum)
 
 
-def _summary(part: Part, labels: Sequence[Answer]) -> PartSummary:
+def _summary(part: Part, labels: Sequence[Answer], labels_in: LabelsIn) -> PartSummary:
     rows = part.examples
-    counts = Counter(rows.answers)
+    counts = checks.count_labels(rows, labels_in)
     return PartSummary(
         name=part.name,
         num_examples=len(rows),

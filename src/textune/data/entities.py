@@ -8,6 +8,7 @@ strings are.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from textune.core.errors import DataError
 from textune.data.examples import Answer
@@ -36,6 +37,38 @@ def entity(text: str, start: int, end: int, type: str) -> Entity:
             hint="offsets count characters from 0, the end is the first one after the entity",
         )
     return Entity(start, end, type, text[start:end])
+
+
+def entity_cells(value: object, column: str) -> list[tuple[int, int, str]]:
+    """Start, end and type of each entity that a cell lists.
+
+    An entity is [start, end, type] or a mapping with ``start``, ``end`` and ``type`` or ``label``;
+    the list may also be JSON in a string, as in CSV files. An empty cell lists none.
+
+    Raises:
+        DataError: the cell holds something else.
+    """
+    try:
+        listed = json.loads(value or "[]") if isinstance(value, str) else value or []
+        return [_parts(each) for each in _checked(listed, list)]
+    except (ValueError, TypeError, KeyError):
+        raise DataError(
+            f"the column {column!r} lists no entities",
+            hint="write a list of [start, end, type], or of mappings with start, end and type",
+        ) from None
+
+
+def _parts(each: Any) -> tuple[int, int, str]:
+    if isinstance(each, dict):
+        each = [each["start"], each["end"], each.get("type", each.get("label"))]
+    start, end, kind = each
+    return _checked(start, int), _checked(end, int), _checked(kind, str)
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
 
 
 def write_entities(entities: Iterable[Entity]) -> Answer:

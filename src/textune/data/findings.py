@@ -1,7 +1,7 @@
 """Finding: one thing to know about the data before spending anything; and the checks for each."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +43,15 @@ class Finding:
     """Up to five."""
 
 
+LabelsIn = Callable[[Answer], Sequence[str]]
+"""The labels that an answer names."""
+
+
+def count_labels(examples: Examples, labels_in: LabelsIn) -> Counter[str]:
+    """How often answers name each label."""
+    return Counter(label for answer in examples.answers for label in labels_in(answer))
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of the data with the normalised texts of its examples."""
@@ -65,26 +74,23 @@ class Part:
 
 
 def label_findings(
-    train: Part, test: Part | None, labels: Sequence[Answer], folds: int
+    train: Part, test: Part | None, labels: Sequence[Answer], folds: int, labels_in: LabelsIn
 ) -> Iterator[Finding]:
     """Labels that are missing, rare, dominant, or unevenly spread over the parts."""
-    counts = Counter(train.examples.answers)
+    counts = count_labels(train.examples, labels_in)
     if absent := [label for label in labels if not counts[label]]:
         yield _about_labels("problem", "absent label", "without training example", absent)
     if rare := [label for label in labels if 0 < counts[label] < folds]:
         level: Literal["problem", "warning"] = "problem" if test is None else "warning"
         named = [f"{label} ({counts[label]})" for label in rare]
         yield _about_labels(level, "rare label", f"with fewer than {folds} examples", named)
-    label, count = max(counts.items(), key=lambda item: item[1])
-    yield Finding(
-        level="info",
-        name="majority",
-        message=f"always answering {label!r} is right for {count / counts.total():.1%} of train",
-        count=count,
-    )
+    label, count = Counter(train.examples.answers).most_common(1)[0]
+    share = f"{count / len(train.examples):.1%} of train"
+    message = f"always answering {label!r} is right for {share}"
+    yield Finding(level="info", name="majority", message=message, count=count)
     if test is None:
         return
-    tested = Counter(test.examples.answers)
+    tested = count_labels(test.examples, labels_in)
     if untested := [label for label in labels if not tested[label]]:
         yield _about_labels("warning", "untested label", "without test example", untested)
     shares = [(x, counts[x] / counts.total(), tested[x] / tested.total()) for x in labels]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textune.core.errors import DataError, did_you_mean
+from textune.data.entities import entity, entity_cells, write_entities
 from textune.data.examples import Answer, Example, Examples
 from textune.data.readers.base import REGISTRY, Reader, Row
 
@@ -36,6 +37,8 @@ class Layout:
     """The label names allowed; empty: any."""
     values: Mapping[str, Answer] = field(default_factory=dict)
     """Raw value of the answer column -> label; labels also stand for themselves."""
+    has_entities: bool = False
+    """Whether the answer column holds lists of entities, whose types are the labels."""
 
     @property
     def columns(self) -> list[str]:
@@ -151,20 +154,32 @@ class _RowParser:
         """The example of a row, or what is wrong with the row."""
         try:
             texts = tuple(_text(row, columns) for columns in self.layout.text_columns)
-            answer = self._answer(row)
+            answer = self._answer(row, texts[0])
             group = self.layout.group_column and _scalar(row, self.layout.group_column)
             name = self._id(row, texts, number)
         except DataError as error:
             return DataError(f"{place}: {error.message}", hint=error.hint)
         return Example(name, texts, answer, group or None)
 
-    def _answer(self, row: Row) -> Answer | None:
+    def _answer(self, row: Row, text: str) -> Answer | None:
         column = self.layout.answer_column
         if column is None:
             return None
+        if self.layout.has_entities:
+            return self._entities(row, column, text)
         value = _scalar(row, column).strip()
         if not value:
             raise DataError(f"no answer: the column {column!r} is empty", hint="label this row")
+        return self._label(value, column)
+
+    def _entities(self, row: Row, column: str, text: str) -> Answer:
+        found = [
+            entity(text, start, end, self._label(type, column))
+            for start, end, type in entity_cells(_cell(row, column), column)
+        ]
+        return write_entities(found)
+
+    def _label(self, value: str, column: str) -> Answer:
         if not self.allowed:
             return value
         if value not in self.allowed:

@@ -6,9 +6,10 @@ meant, IOB1 (B stands only between neighbours of one type), and files whose enti
 are tagged I. Which scheme a file has need not be known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from textune.core.errors import DataError
+from textune.data.entities import Entity, entity
 
 OPENING, CLOSING = "BSU", "ESLU"
 
@@ -41,6 +42,29 @@ def _parsed(tag: str) -> tuple[str, str]:
         hint = "tags are O, or B-, I-, E-, L-, S- or U- with a type: B-Method"
         raise DataError(f"unknown tag {tag!r}", hint=hint)
     return letter, type
+
+
+def tags_of(words: Sequence[tuple[int, int]], entities: Iterable[Entity]) -> list[str]:
+    """A tag (IOB2) for each word, given by its characters; of nested entities the outermost.
+
+    A word belongs to an entity if they share a character.
+    """
+    tags = ["O"] * len(words)
+    for each in sorted(entities, key=lambda e: (e.start - e.end, e.start, e.type)):
+        inside = [i for i, (s, e) in enumerate(words) if s < each.end and e > each.start]
+        if inside and all(tags[i] == "O" for i in inside):
+            tags[inside[0]] = f"B-{each.type}"
+            for place in inside[1:]:
+                tags[place] = f"I-{each.type}"
+    return tags
+
+
+def entities_of(text: str, words: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Entity]:
+    """The entities that tagged words of a text make."""
+    return [
+        entity(text, words[first][0], words[after - 1][1], type)
+        for first, after, type in spans_of(tags)
+    ]
 
 
 def joined(

@@ -86,6 +86,7 @@ def make_plan(study: StudySpec) -> Plan:
     protocol = _resolved(study, dataset)
     examples = Examples(dataset.train.rows + (dataset.test.rows if dataset.test else ()))
     parts = _parts(study.task, dataset, examples, protocol)
+    strata = _strata(study.task, examples)
     impossible = _impossible(study, min(len(part.train) for part, _ in parts))
     cells = []
     hashes = _Hashes(examples)
@@ -95,7 +96,7 @@ def make_plan(study: StudySpec) -> Plan:
         described = _described(study.task, reads_prompt=approach.reads_prompt)
         identity = approach.identity
         for part, (size, fold) in parts:
-            train, valid = _validation(examples, part.train, protocol)
+            train, valid = _validation(strata, part.train, protocol)
             data = [hashes.of(train), hashes.of(valid), hashes.of(part.test)]
             for seed in protocol.seeds:
                 key = CellKey(
@@ -152,14 +153,15 @@ def _parts(
     task: TaskSpec, dataset: Dataset, examples: Examples, protocol: ProtocolSpec
 ) -> list[tuple[Fold, tuple[int, int]]]:
     """Every (fold at a training size) with its (size, fold number)."""
+    strata = _strata(task, examples)
     if protocol.split == "kfold":
         whole = divide.stratified_folds(
-            examples, protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)
+            strata, protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)
         )
     else:
         assert dataset.test is not None
         fixed = divide.fixed_fold(dataset.train, dataset.test)
-        whole = [replace(fixed, test=_test_part(examples, fixed.test, protocol))]
+        whole = [replace(fixed, test=_test_part(strata, fixed.test, protocol))]
     largest = max(len(fold.train) for fold in whole)
     parts = []
     for size in protocol.sizes:
@@ -168,10 +170,16 @@ def _parts(
                 parts.append((fold, (largest, number)))
                 continue
             assert isinstance(size, int)
-            train = divide.sample(fold.train, examples.answers, size, protocol.split_seed)
+            train = divide.sample(fold.train, strata.answers, size, protocol.split_seed)
             parts.append((replace(fold, train=train), (size, number)))
     _check_labels(task, examples, [fold for fold, _ in parts])
     return parts
+
+
+def _strata(task: TaskSpec, examples: Examples) -> Examples:
+    """The examples with strata for answers: what parts should hold equal shares of."""
+    kind = task.kind
+    return Examples(tuple(replace(e, answer=kind.stratum(str(e.answer))) for e in examples))
 
 
 def _test_part(examples: Examples, test: Indices, protocol: ProtocolSpec) -> Indices:
@@ -183,7 +191,8 @@ def _test_part(examples: Examples, test: Indices, protocol: ProtocolSpec) -> Ind
 
 def _check_labels(task: TaskSpec, examples: Examples, folds: list[Fold]) -> None:
     for fold in folds:
-        have = {examples.rows[i].answer for i in fold.train}
+        answers = (str(examples.rows[i].answer) for i in fold.train)
+        have = {label for answer in answers for label in task.kind.labels_in(answer)}
         if missing := [label for label in task.labels if label not in have]:
             raise DataError(
                 f"task {task.name}: a training part has no example of {missing[0]!r}",

@@ -81,7 +81,7 @@ class TaskSpec(Spec):
     title: str = ""
     """One line for people."""
     kind: Annotated[Kind, PluginOf(kinds.REGISTRY)]
-    """What is predicted: classify or pair."""
+    """What is predicted: classify, pair or extract."""
     instruction: str
     """What the model is told to do, without the labels."""
     labels: dict[str, str]
@@ -106,8 +106,9 @@ class TaskSpec(Spec):
     """Scores that others report, and whether they compare with ours."""
 
     def __post_init__(self) -> None:
-        if len(self.labels) < 2:
-            raise ConfigError(f"task {self.name}: needs at least two labels", hint="list them")
+        if len(self.labels) < self.kind.min_labels:
+            least = "two labels" if self.kind.min_labels == 2 else "one label"
+            raise ConfigError(f"task {self.name}: needs at least {least}", hint="list them")
         for name in (*self.answers, *self.data.values.values()):
             if name not in self.labels:
                 hint = did_you_mean(name, self.labels)

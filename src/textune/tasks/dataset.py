@@ -63,6 +63,7 @@ def layout_of(task: TaskSpec, *, with_answers: bool = True) -> Layout:
         group_column=columns.group,
         labels=tuple(task.labels),
         values=task.data.values,
+        has_entities=task.kind.has_entities,
     )
 
 
@@ -120,7 +121,7 @@ def task_from_file(
 
 def _read(task: TaskSpec, name: str) -> Examples:
     path = data_path(name)
-    if not path.is_file():
+    if not path.exists():
         raise DataError(
             f"task {task.name}: no data file {name}, looked for {path.absolute()}",
             hint="set TEXTUNE_DATA to the folder that holds it",

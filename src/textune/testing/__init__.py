@@ -12,6 +12,7 @@ from textune.testing.approaches import check_approach
 from textune.testing.methods import check_method
 from textune.testing.models import (
     ARCHITECTURES,
+    tiny_encoder_folder,
     tiny_items,
     tiny_model,
     tiny_model_folder,
@@ -25,6 +26,7 @@ __all__ = [
     "check_method",
     "check_packed_equals_plain",
     "gradients",
+    "tiny_encoder_folder",
     "tiny_items",
     "tiny_model",
     "tiny_model_folder",

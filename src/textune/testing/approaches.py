@@ -11,6 +11,7 @@ import numpy as np
 from textune.approaches import base as approaches
 from textune.approaches.base import Approach, Context, Predictor
 from textune.core.config import PluginOf, plain
+from textune.data.entities import read_entities
 from textune.data.examples import Example
 from textune.tasks.base import TaskSpec
 
@@ -29,7 +30,8 @@ def check_approach(approach: Approach, task: TaskSpec, examples: Sequence[Exampl
     first = _fitted(approach, task, train)
     said = first.predict(test)
     assert len(said) == len(test), "one answer an example, in order"
-    assert set(said.answers) <= {*task.labels, None}, "answers are labels, or None if unreadable"
+    for answer, example in zip(said.answers, test, strict=True):
+        _check_answer(answer, example, task)
     if said.scores is not None:
         assert said.scores.shape == (len(test), len(task.labels)), "a score for each label"
         np.testing.assert_allclose(said.scores.sum(1), 1, atol=1e-5)
@@ -47,6 +49,17 @@ def check_approach(approach: Approach, task: TaskSpec, examples: Sequence[Exampl
     again = _fitted(approach, task, train)
     _assert_same(again.predict(test), said, "one seed must give one result")
     again.close()
+
+
+def _check_answer(answer: str | None, example: Example, task: TaskSpec) -> None:
+    if answer is None:  # unreadable
+        return
+    named = task.kind.labels_in(answer)
+    assert set(named) <= set(task.labels), "answers name labels of the task"
+    if task.kind.has_entities:
+        for found in read_entities(answer):
+            words = example.texts[0][found.start : found.end]
+            assert words == found.surface, "an entity is a stretch of its text"
 
 
 def _fitted(approach: Approach, task: TaskSpec, train: Sequence[Example]) -> Predictor:

@@ -76,6 +76,38 @@ def tiny_model_folder(folder: Path, texts: Iterable[str], *, architecture: str =
     return folder
 
 
+def tiny_encoder_folder(folder: Path, texts: Iterable[str]) -> Path:
+    """A folder with a tiny random BERT and a word-piece tokenizer over these texts."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    pieces = BertWordPieceTokenizer()
+    pieces.train_from_iterator(texts, vocab_size=300, show_progress=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=pieces._tokenizer,
+        model_max_length=128,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    )
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=128,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def tiny_items(*, seed: int = 0, size: int = 5, shared: int = 7) -> list[Item]:
     """Random items of mixed lengths that share a prefix; answers of one to three tokens."""
     draw = torch.Generator().manual_seed(seed)

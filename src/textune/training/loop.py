@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -15,7 +16,6 @@ from torch import nn
 
 from textune.core.errors import DivergedError, ImpossibleError
 from textune.core.seeds import derive, generator
-from textune.engine.packing import Item
 from textune.methods.base import Hooks
 from textune.training import checkpoint
 from textune.training.checkpoint import Progress
@@ -26,12 +26,16 @@ HOOKS = "hooks."
 """Begins the names of what a method's hooks keep in a checkpoint."""
 
 
+T = TypeVar("T")
+"""What an example is for the model."""
+
+
 @dataclass(frozen=True)
-class Trainee:
+class Trainee(Generic[T]):
     """What is trained: the model, how its loss is computed, how good it is."""
 
     model: nn.Module
-    loss: Callable[[Sequence[Item]], torch.Tensor]
+    loss: Callable[[Sequence[T]], torch.Tensor]
     """Mean loss of a batch, with gradient."""
     evaluate: Callable[[], float] | None = None
     """Score on the validation part, higher is better; None: the last weights are kept."""
@@ -54,8 +58,8 @@ class Watch:
 
 
 def train(
-    trainee: Trainee,
-    items: Sequence[Item],
+    trainee: Trainee[T],
+    items: Sequence[T],
     spec: TrainingSpec,
     *,
     lr: float,
@@ -110,7 +114,7 @@ def train(
     return progress
 
 
-def _end_epoch(trainee: Trainee, progress: Progress, steps: int, keeper: "_Keeper") -> Progress:
+def _end_epoch(trainee: Trainee[T], progress: Progress, steps: int, keeper: "_Keeper") -> Progress:
     """Close the epoch's mean loss; score it, and remember its weights when they are the best."""
     losses = (*progress.losses, progress.epoch_loss / steps)
     progress = replace(progress, losses=losses, epoch_loss=0.0)

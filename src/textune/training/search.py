@@ -21,6 +21,7 @@ from textune.data.examples import Example
 from textune.data.folds import hold_out
 from textune.methods.base import Method
 from textune.results.record import Setting, Trial, best_trial
+from textune.tasks.kinds.base import Kind
 from textune.training.settings import MAX_LR
 
 LADDER = (0.0, 0.5, -0.5)
@@ -47,16 +48,16 @@ class SearchSpec(Spec):
 
 
 def divided(
-    train: Sequence[Example], spec: SearchSpec, *, seed: int
+    train: Sequence[Example], kind: Kind, spec: SearchSpec, *, seed: int
 ) -> tuple[list[Example], list[Example]]:
     """What trials train on and what they are scored on: the same for every method.
 
     Raises:
         DataError: nothing can be held out: too few examples, or too large groups.
     """
-    answers, groups = [str(e.answer) for e in train], [e.group for e in train]
+    strata, groups = [kind.stratum(str(e.answer)) for e in train], [e.group for e in train]
     state = derive(seed, "search")
-    parts = hold_out(range(len(train)), answers, spec.valid_fraction, state, groups)
+    parts = hold_out(range(len(train)), strata, spec.valid_fraction, state, groups)
     return [train[i] for i in parts[0]], [train[i] for i in parts[1]]
 
 

@@ -18,7 +18,8 @@ class Conll(Reader):
 
     Columns stand between tabs, or between spaces in lines without a tab. The fields of a sentence
     are ``text`` (tokens with spaces between them), ``entities`` ([start, end, type] in characters)
-    and ``document`` (a number that rises at every ``-DOCSTART-``).
+    and ``document`` (name of the file and a number that rises at every ``-DOCSTART-``; null
+    before the first).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".conll", ".iob", ".bio")
@@ -65,4 +66,5 @@ def _sentence(
         number = next(number for number, _, tag in lines if repr(tag) in error.message)
         raise DataError(f"{path}, line {number}: {error.message}", hint=error.hint) from None
     text, entities = joined(tokens, spans)
-    return lines[0][0], {"text": text, "entities": entities, "document": document}
+    name = f"{path.name.partition('.')[0]} {document}" if document else None
+    return lines[0][0], {"text": text, "entities": entities, "document": name}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textune.core.registry import Plugin, Registry
-from textune.data.examples import Example
+from textune.data.examples import Answer, Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,10 @@ class Kind(Plugin, ABC):
 
     num_texts: ClassVar[int]
     """How many texts an example has."""
+    min_labels: ClassVar[int] = 2
+    """Fewest labels of a task."""
+    has_entities: ClassVar[bool] = False
+    """Whether an answer is the entities of a text, not a label."""
     metrics: ClassVar[str] = "label"
     """How answers are judged: a module of ``textune.evaluation.metrics``."""
     primary_metric: ClassVar[str]
@@ -28,6 +32,14 @@ class Kind(Plugin, ABC):
     @abstractmethod
     def joined_text(self, example: Example) -> str:
         """The input as one plain text, for approaches that read no prompt."""
+
+    def labels_in(self, answer: Answer) -> tuple[str, ...]:
+        """The labels that an answer names."""
+        return (answer,)
+
+    def stratum(self, answer: Answer) -> str:
+        """What parts of the data should hold equal shares of."""
+        return answer
 
     def check_labels(self, labels: list[str], positive: str | None) -> str | None:
         """What is wrong with a task's labels for this kind, or None."""

@@ -1,0 +1,134 @@
+"""EncoderEngine: texts through an encoder with a head, whole or word by word.
+
+Not packed: encoders read both ways, so nothing before a text can be shared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from textune.cost.meter import count_work
+from textune.models.encoder_head import EncoderWithHead
+
+BATCH = 64
+"""Texts predicted at once."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text or a pair of them, as an encoder reads it."""
+
+    ids: tuple[int, ...]
+    types: tuple[int, ...]
+    """Which text of a pair each token is of."""
+    words: tuple[tuple[int, int], ...]
+    """Characters of each word of the first text; those that were cut off are not there."""
+    places: tuple[int, ...]
+    """Place of each word's first token."""
+    is_cut: bool
+    targets: tuple[int, ...] = ()
+    """Class of the text, or of each word."""
+
+
+class EncoderEngine:
+    """Runs texts; ``by_word`` says whether a class is read for each word or for each text."""
+
+    def __init__(
+        self, model: EncoderWithHead, tokenizer: Any, *, context: int, by_word: bool
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.context = context
+        self.by_word = by_word
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
+        """Tokens and words; what is beyond the context is cut at the end of the longer text."""
+        if not texts:
+            return []
+        sides = [list(side) for side in zip(*texts, strict=True)]
+        found = self.tokenizer(*sides, truncation=True, max_length=self.context)
+        return [_encoded(encoding) for encoding in found.encodings]
+
+    def loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
+        """Mean cross-entropy over all texts or words of a batch, with gradient."""
+        targets_R = torch.tensor([target for each in batch for target in each.targets])
+        logits_RC = self._logits(batch, passes=3)
+        return functional.cross_entropy(logits_RC, targets_R.to(logits_RC.device))
+
+    @torch.inference_mode()
+    def scores(self, items: Sequence[Encoded]) -> list[torch.Tensor]:
+        """For each text probabilities (1, C), or (words, C)."""
+        order = sorted(range(len(items)), key=lambda i: len(items[i].ids))
+        found: list[torch.Tensor] = [torch.empty(0)] * len(items)
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            batch = [items[i] for i in chosen]
+            rows = [len(item.words) if self.by_word else 1 for item in batch]
+            scores_RC = self._logits(batch, passes=1).double().softmax(-1).cpu()
+            for place, part in zip(chosen, torch.split(scores_RC, rows), strict=True):
+                found[place] = part
+        return found
+
+    def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
+        device = self.model.head.weight.device
+        longest = max(len(item.ids) for item in batch)
+        inputs = {
+            "input_ids": _padded([item.ids for item in batch], longest, self._padding),
+            "token_type_ids": _padded([item.types for item in batch], longest, 0),
+            "attention_mask": _padded([(1,) * len(item.ids) for item in batch], longest, 0),
+        }
+        inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+        if "token_type_ids" not in self.tokenizer.model_input_names:
+            del inputs["token_type_ids"]
+        tokens = len(batch) * longest
+        dense = sum(p.numel() for p in self.model.parameters()) - self._table
+        count_work(tokens=tokens, flops=2.0 * passes * dense * tokens)
+        logits: torch.Tensor = self.model(inputs, self._read(batch, device))
+        return logits
+
+    def _read(self, batch: Sequence[Encoded], device: torch.device) -> torch.Tensor | None:
+        if not self.by_word:
+            return None
+        pairs = [(row, place) for row, item in enumerate(batch) for place in item.places]
+        return torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2)
+
+    @property
+    def _padding(self) -> int:
+        return int(self.tokenizer.pad_token_id)
+
+    @property
+    def _table(self) -> int:
+        """Parameters that only look up."""
+        table = self.model.encoder.get_input_embeddings()
+        return sum(p.numel() for p in table.parameters())
+
+
+def with_targets(item: Encoded, targets: Sequence[int]) -> Encoded:
+    """The item with its gold classes."""
+    return replace(item, targets=tuple(targets))
+
+
+def _encoded(encoding: Any) -> Encoded:
+    """Words are what the tokenizer splits at spaces and punctuation, in the first text."""
+    spans: dict[int, tuple[int, int]] = {}
+    places: dict[int, int] = {}
+    rows = zip(encoding.word_ids, encoding.sequence_ids, encoding.offsets, strict=True)
+    for place, (word, text, (start, end)) in enumerate(rows):
+        if word is None or text != 0:
+            continue
+        places.setdefault(word, place)
+        spans[word] = (spans[word][0] if word in spans else start, end)
+    return Encoded(
+        tuple(encoding.ids),
+        tuple(encoding.type_ids),
+        tuple(spans.values()),
+        tuple(places.values()),
+        is_cut=bool(encoding.overflowing),
+    )
+
+
+def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> torch.Tensor:
+    return torch.tensor([[*row, *[padding] * (length - len(row))] for row in rows])

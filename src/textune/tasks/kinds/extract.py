@@ -1,0 +1,35 @@
+"""One text, any number of typed stretches of it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textune.data.entities import read_entities
+from textune.data.examples import Answer, Example
+from textune.tasks.kinds.base import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract(Kind):
+    """One text, any number of typed stretches of it: entities; the labels are their types."""
+
+    num_texts: ClassVar[int] = 1
+    min_labels: ClassVar[int] = 1
+    metrics: ClassVar[str] = "entities"
+    primary_metric: ClassVar[str] = "micro_f1"
+    has_entities: ClassVar[bool] = True
+
+    def input_text(self, example: Example) -> str:
+        """``Text: ...``."""
+        return f"Text: {example.texts[0]}"
+
+    def joined_text(self, example: Example) -> str:
+        """The text itself."""
+        return example.texts[0]
+
+    def labels_in(self, answer: Answer) -> tuple[str, ...]:
+        """The types of its entities, one for each."""
+        return tuple(entity.type for entity in read_entities(answer))
+
+    def stratum(self, answer: Answer) -> str:
+        """Whether there is any entity: whole answers hardly ever recur."""
+        return "some" if read_entities(answer) else "none"

@@ -1,0 +1,121 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from textune.approaches.base import Context
+from textune.approaches.encoder import Encoder
+from textune.core.errors import StoreError
+from textune.data.entities import read_entities
+from textune.evaluation.metrics.base import metrics_of
+from textune.study.plan import make_plan
+from textune.study.spec import build_study
+from textune.testing import check_approach
+from textune.training.settings import TrainingSpec
+
+
+@pytest.fixture
+def encoder(tiny_encoder):
+    def make(**training):
+        settings = TrainingSpec(**{"epochs": 1, "batch_size": 8, "lr": 3e-3, **training})
+        return Encoder(model=str(tiny_encoder), training=settings)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["classify", "pair", "extract"])
+def test_an_encoder_keeps_the_promises_on_every_kind(kind, encoder, request):
+    task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
+    check_approach(encoder(), task, examples)
+
+
+def test_it_learns_to_find_entities(encoder, extract_task, extract_examples):
+    """Capitals are gone in the tokenizer, so only known names and years can be found."""
+    predictor = encoder(epochs=30).fit(
+        extract_task, extract_examples, (), seed=0, context=Context()
+    )
+    assert predictor.notes["train_loss_last_epoch"] < predictor.notes["train_loss_first_epoch"] / 5
+    said = predictor.predict(extract_examples)
+    scores = metrics_of(extract_task).score(said, [str(e.answer) for e in extract_examples])
+    assert scores["micro_f1"] > 0.9
+    assert scores["f1:Year"] > 0.9
+
+
+def test_the_best_epoch_is_kept_by_validation(encoder, classify_task, classify_examples):
+    train, valid = classify_examples[:40], classify_examples[40:]
+    predictor = encoder(epochs=3).fit(classify_task, train, valid, seed=0, context=Context())
+    assert predictor.notes["best_epoch"] in (1, 2, 3)
+
+
+def test_a_batch_gives_what_each_text_gives_alone(encoder, extract_task, extract_examples):
+    predictor = encoder().fit(extract_task, extract_examples[:8], (), seed=0, context=Context())
+    engine, items = predictor.engine, predictor.items(extract_examples[:8])
+    together = engine.scores(items)
+    for item, scores in zip(items, together, strict=True):
+        assert torch.allclose(engine.scores([item])[0], scores, atol=1e-6)
+        assert scores.shape == (len(item.words), 5)
+    each = torch.stack([engine.loss([item]) for item in items])
+    words = torch.tensor([float(len(item.words)) for item in items])
+    assert torch.isclose(engine.loss(items), (each * words).sum() / words.sum(), atol=1e-5)
+
+
+def test_words_are_places_in_the_text_and_long_texts_are_cut(encoder, extract_task):
+    predictor = encoder()._predictor(extract_task, seed=0)
+    (item,) = predictor.engine.encode([("Zoë's method, of 2019.",)])
+    text = "Zoë's method, of 2019."
+    assert [text[s:e] for s, e in item.words] == [
+        "Zoë", "'", "s", "method", ",", "of", "2019", ".",
+    ]  # fmt: skip
+    assert not item.is_cut
+    (long,) = predictor.engine.encode([("method " * 400,)])
+    assert long.is_cut
+    assert len(long.ids) == predictor.engine.context
+
+
+def test_the_second_text_of_a_pair_has_no_words_of_its_own(encoder, pair_task):
+    (item,) = encoder()._predictor(pair_task, seed=0).engine.encode([("one text", "another")])
+    assert len(item.words) == 2
+    assert set(item.types) == {0, 1}
+
+
+def test_damaged_weights_are_refused(encoder, classify_task, classify_examples, tmp_path):
+    approach = encoder()
+    predictor = approach.fit(classify_task, classify_examples[:16], (), seed=0, context=Context())
+    predictor.save(tmp_path)
+    path = tmp_path / "encoder.safetensors"
+    tensors = load_file(path)
+    del tensors["head.bias"]
+    save_file(tensors, path)
+    with pytest.raises(StoreError, match=r"damaged weights .*encoder\.safetensors"):
+        approach.load(classify_task, tmp_path, context=Context())
+    path.write_bytes(b"{}")
+    with pytest.raises(StoreError, match=r"damaged weights .*encoder\.safetensors"):
+        approach.load(classify_task, tmp_path, context=Context())
+
+
+def test_a_study_of_entities_has_folds_with_equal_shares(extract_task, extract_examples, tmp_path):
+    path = tmp_path / "mixed.jsonl"
+    rows = []
+    for example in extract_examples:
+        found = [[e.start, e.end, e.type] for e in read_entities(str(example.answer))]
+        rows.append({"text": example.texts[0], "entities": found})
+    rows += [{"text": f"nothing here {i}", "entities": []} for i in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    task = {
+        "name": "words",
+        "kind": "extract",
+        "instruction": "List names and years.",
+        "labels": {"Name": "", "Year": ""},
+        "data": {"train": str(path), "columns": {"answer": "entities"}},
+    }
+    study = {
+        "name": "s",
+        "task": task,
+        "protocol": {"split": "kfold", "folds": 4},
+        "approaches": ["encoder"],
+    }
+    plan = make_plan(build_study(study, where="test", beside=tmp_path))
+    empty = [sum(e.answer == "[]" for e in plan.examples.take(cell.test)) for cell in plan.cells]
+    assert len(plan.cells) == 4
+    assert max(empty) - min(empty) <= 1
