@@ -79,7 +79,8 @@ def _predict_texts(bundle: Bundle, texts: tuple[str, ...], *, as_json: bool) -> 
     if as_json:
         print_json({"label": said.answers[0], "scores": scores})
         return
-    print_lines([said.answers[0] or "(no readable answer)"])
+    answer = said.answers[0]
+    print_lines(["(no readable answer)" if answer is None else bundle.task.kind.shown(answer)])
     for label, value in sorted(scores.items(), key=lambda item: -item[1]):
         sys.stdout.write(f"  {value:6.3f}  {label}\n")
 

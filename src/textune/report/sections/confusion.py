@@ -21,8 +21,11 @@ class Confusion(Section):
     order: ClassVar[int] = 70
 
     def blocks(self, context: Context) -> list[Block]:
-        """A heat map for each of the best contenders, and the counts."""
-        labels = list(context.comparison.loaded.run.task.labels)
+        """A heat map for each of the best contenders, and the counts; nothing for entities."""
+        task = context.comparison.loaded.run.task
+        if task.kind.has_entities:
+            return []
+        labels = list(task.labels)
         num_panels = max(1, min(MAX_PANELS, MAX_CELLS // len(labels) ** 2))
         entries = context.comparison.entries[:num_panels]
         if not entries:

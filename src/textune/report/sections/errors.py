@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 from textune.data.examples import Example
-from textune.report.blocks import Block, Column, Details, Row, Table, Text
+from textune.report.blocks import Block, Column, Details, Row, Table, Text, Unit
 from textune.report.compare import Entry
 from textune.report.contenders import Said
 from textune.report.sections.base import Context, Section
+from textune.tasks.kinds.base import Kind
 
 MAX_ENTRIES = 12
 MAX_ERRORS = 8
@@ -49,13 +50,15 @@ def _table(context: Context, entry: Entry, number: int) -> tuple[Table, int, int
         if said.answer != example.answer
     ]
     wrong.sort(key=lambda pair: -(pair[1].confidence or 0))
-    rows = tuple(_row(example, said) for example, said in wrong[:MAX_ERRORS])
-    num_texts = context.comparison.loaded.run.task.kind.num_texts
+    kind = context.comparison.loaded.run.task.kind
+    rows = tuple(_row(example, said, kind) for example, said in wrong[:MAX_ERRORS])
+    num_texts = kind.num_texts
+    answers: Unit = "text" if kind.has_entities else "label"
     titles = ["Text"] if num_texts == 1 else [f"Text {at}" for at in range(1, num_texts + 1)]
     columns = (
         *(Column(title, "text") for title in titles),
-        Column("Gold"),
-        Column("Answer"),
+        Column("Gold", answers),
+        Column("Answer", answers),
         Column("Score", "score", help="What the approach gave its answer, in percent"),
         Column("Id"),
     )
@@ -64,6 +67,8 @@ def _table(context: Context, entry: Entry, number: int) -> tuple[Table, int, int
     return table, len(wrong), len(tested)
 
 
-def _row(example: Example, said: Said) -> Row:
+def _row(example: Example, said: Said, kind: Kind) -> Row:
     texts = (t if len(t) <= MAX_LETTERS else f"{t[:MAX_LETTERS]} ..." for t in example.texts)
-    return Row((*texts, example.answer, said.answer or "unreadable", said.confidence, example.id))
+    answer = "unreadable" if said.answer is None else kind.shown(said.answer)
+    gold = kind.shown(str(example.answer))
+    return Row((*texts, gold, answer, said.confidence, example.id))

@@ -11,7 +11,17 @@ from textune.report.charts import MAX_ROWS, score_chart
 from textune.report.compare import Entry
 from textune.report.sections.base import Context, Section
 
-BESIDE = ("accuracy", "macro_f1", "positive_precision", "positive_recall", "auc")
+BESIDE = (
+    "accuracy",
+    "macro_f1",
+    "positive_precision",
+    "positive_recall",
+    "auc",
+    "micro_precision",
+    "micro_recall",
+    "pair_f1",
+    "partial_f1",
+)
 """Metrics in the main table beside the main one; all others are folded away."""
 NOT_SHARES = ("mcc", "brier", "log_loss")
 """Metrics that are no share of one."""

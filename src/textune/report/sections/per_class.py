@@ -46,7 +46,9 @@ class PerClass(Section):
 
 
 def _table(context: Context, entries: Sequence[Entry], labels: list[str]) -> Table:
-    gold = context.comparison.loaded.tested.answers
+    loaded = context.comparison.loaded
+    kind = loaded.run.task.kind
+    gold = [label for answer in loaded.tested.answers for label in kind.labels_in(answer)]
     rows = tuple(
         context.row(
             entry,
@@ -62,6 +64,6 @@ def _table(context: Context, entries: Sequence[Entry], labels: list[str]) -> Tab
         Column("Approach"),
         Column("Label"),
         *(context.score_column(title) for title in ("Precision", "Recall", "F1")),
-        Column("Examples", "count"),
+        Column("Entities" if kind.has_entities else "Examples", "count"),
     )
     return Table("per_class", "Every label, mean over folds and seeds.", columns, rows)

@@ -37,6 +37,10 @@ class Kind(Plugin, ABC):
         """The labels that an answer names."""
         return (answer,)
 
+    def shown(self, answer: Answer) -> str:
+        """An answer for people."""
+        return answer
+
     def stratum(self, answer: Answer) -> str:
         """What parts of the data should hold equal shares of."""
         return answer

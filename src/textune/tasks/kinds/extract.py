@@ -30,6 +30,11 @@ class Extract(Kind):
         """The types of its entities, one for each."""
         return tuple(entity.type for entity in read_entities(answer))
 
+    def shown(self, answer: Answer) -> str:
+        """``surface (type)`` of each."""
+        found = [f"{entity.surface} ({entity.type})" for entity in read_entities(answer)]
+        return "; ".join(found) or "no entities"
+
     def stratum(self, answer: Answer) -> str:
         """Whether there is any entity: whole answers hardly ever recur."""
         return "some" if read_entities(answer) else "none"
