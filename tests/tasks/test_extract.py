@@ -8,7 +8,7 @@ from textune.data.entities import read_entities
 from textune.study.plan import make_plan
 from textune.study.spec import build_study
 from textune.tasks.base import load_task
-from textune.tasks.dataset import load_dataset
+from textune.tasks.dataset import load_dataset, task_from_file
 
 TASK = {
     "name": "places",
@@ -92,7 +92,7 @@ def test_the_audit_counts_entities_by_type(task_of):
     assert "City (2), River (2)" in rare.message
 
 
-def test_folds_hold_equal_shares_of_texts_without_entities(task_of, tmp_path):
+def test_what_no_approach_can_do_is_said_in_the_plan(task_of, tmp_path):
     rows = [{**ROWS[0], "text": f"{ROWS[0]['text']} {i}"} for i in range(6)]
     rows += [{"text": f"Nothing {i}.", "entities": []} for i in range(4)]
     task_of(*rows)
@@ -105,3 +105,14 @@ def test_folds_hold_equal_shares_of_texts_without_entities(task_of, tmp_path):
     plan = make_plan(build_study(study, where="test", beside=tmp_path))
     assert plan.cells == ()
     assert "majority cannot do tasks of kind extract" in str(plan.impossible["majority"])
+
+
+def test_a_file_with_entities_makes_a_task(tmp_path):
+    path = tmp_path / "drugs.conll"
+    path.write_text("a B-Drug\nb O\n\nc B-Dose\n\nd B-Drug\n", encoding="utf-8")
+    task = task_from_file(path)
+    assert (task.name, task.kind.name, list(task.labels)) == ("drugs", "extract", ["Drug", "Dose"])
+    assert len(load_dataset(task).train) == 3
+    path.write_text("a O\nb O\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'entities' is empty in every row"):
+        task_from_file(path)

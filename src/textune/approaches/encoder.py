@@ -113,7 +113,7 @@ class Encoder(Approach):
         loaded = load_encoder(find_model(self.model, form="encoder"))
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "head"))
-            model = EncoderWithHead(loaded.model, len(classes_of(task)))
+            model = EncoderWithHead(loaded.model, len(classes_of(task))).to(loaded.model.device)
         by_word = task.kind.has_entities
         engine = EncoderEngine(
             model.eval(), loaded.tokenizer, context=loaded.context, by_word=by_word

@@ -22,6 +22,8 @@ TEXT_NAMES = (
 """Columns taken for the text or the pair of texts when a user names none."""
 ANSWER_NAMES = (("label",), ("intent",), ("class",), ("is_duplicate",))
 """Columns taken for the answer when a user names none."""
+ENTITIES = "entities"
+"""The column that is taken for lists of entities."""
 POSITIVE_NAMES = ("1", "true", "yes", "duplicate", "entailment")
 """Labels taken for the positive one of a pair file, compared without case."""
 MAX_LABELS = 20
@@ -75,7 +77,9 @@ def task_from_file(
     id: str | None = None,
     group: str | None = None,
 ) -> TaskSpec:
-    """A classify or pair task out of one labelled file, its labels by falling frequency.
+    """A task out of one labelled file, its labels by falling frequency.
+
+    A column ``entities`` makes an extract task, two texts a pair, anything else classification.
 
     Args:
         path: the file, of any format with a reader.
@@ -90,6 +94,8 @@ def task_from_file(
     """
     columns = column_names(path)
     texts = _text_columns(text, columns, path)
+    if answer == ENTITIES or (answer == "auto" and ENTITIES in columns):
+        return _entity_task(path, texts, id, group)
     (answers,) = (answer,) if answer != "auto" else _found(ANSWER_NAMES, columns, path, "answer")
     layout = Layout(text_columns=texts, answer_column=answers, id_column=id, group_column=group)
     counts = Counter(read_examples(path, layout).answers)
@@ -114,6 +120,35 @@ def task_from_file(
             columns=Columns(
                 text=texts if is_pair else texts[0], answer=answers, id=id, group=group
             ),
+        ),
+        source=str(path),
+    )
+
+
+def _entity_task(
+    path: Path, texts: tuple[str, ...], id: str | None, group: str | None
+) -> TaskSpec:
+    """An extract task, its types by falling frequency."""
+    layout = Layout(
+        text_columns=texts,
+        answer_column=ENTITIES,
+        id_column=id,
+        group_column=group,
+        has_entities=True,
+    )
+    kind = kinds.REGISTRY.get("extract")()
+    answers = read_examples(path, layout).answers
+    counts = Counter(label for answer in answers for label in kind.labels_in(answer))
+    if not counts:
+        hint = "name the column of the label, if these are no entities"
+        raise DataError(f"{path}: the column {ENTITIES!r} is empty in every row", hint=hint)
+    return TaskSpec(
+        name=path.name.partition(".")[0],
+        kind=kind,
+        instruction="List the entities in the text, each with its type.",
+        labels=dict.fromkeys((label for label, _ in counts.most_common()), ""),
+        data=DataSpec(
+            train=str(path), columns=Columns(text=texts[0], answer=ENTITIES, id=id, group=group)
         ),
         source=str(path),
     )
