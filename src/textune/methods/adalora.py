@@ -27,7 +27,7 @@ class AdaLoRA(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2303.10512"
-    lr: ClassVar[float] = 2e-3
+    lr: ClassVar[float] = 1e-2
     trained_share: ClassVar[float | None] = 0.0265
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (4, 8)}
     mergeable: ClassVar[bool] = True

@@ -36,11 +36,11 @@ def _study(context: Context) -> str:
     run, comparison = context.comparison.loaded.run, context.comparison
     task = run.task
     name = f"{task.name} ({task.title.rstrip('.')})" if task.title else task.name
-    texts = "a pair of texts" if task.kind.num_texts == 2 else "a text"
+    asked = task.kind.asked(len(task.labels))
     hardware = f" on {run.hardware}" if run.hardware else ""
     return (
-        f"The study compares {len(run.approaches)} approaches on the task {name}: {texts} gets "
-        f"one of {len(task.labels)} labels. {_protocol(run)} "
+        f"The study compares {len(run.approaches)} approaches on the task {name}: {asked}. "
+        f"{_protocol(run)} "
         f"The main score is {context.metric}, on {len(comparison.loaded.tested):,} tested "
         f"examples; {len(comparison.entries)} contenders are complete and compared. "
         f"It ran with textune {run.textune}{hardware}."
@@ -61,9 +61,10 @@ def _limitations(context: Context) -> tuple[str, ...]:
     """What a reader must not conclude."""
     run, comparison = context.comparison.loaded.run, context.comparison
     sentences = []
+    share = "exact matches" if run.task.kind.has_entities else "accuracy"
     if comparison.detectable is not None:
         sentences.append(
-            "With this number of tested examples, true differences in accuracy below about "
+            f"With this number of tested examples, true differences in {share} below about "
             f"{comparison.detectable * 100:.1f} points would mostly go unnoticed: tied does not "
             "mean equal."
         )

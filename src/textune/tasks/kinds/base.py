@@ -37,6 +37,11 @@ class Kind(Plugin, ABC):
         """The labels that an answer names."""
         return (answer,)
 
+    def asked(self, num_labels: int) -> str:
+        """What is predicted, in a clause."""
+        texts = "a pair of texts" if self.num_texts == 2 else "a text"
+        return f"{texts} gets one of {num_labels} labels"
+
     def shown(self, answer: Answer) -> str:
         """An answer for people."""
         return answer

@@ -30,6 +30,11 @@ class Extract(Kind):
         """The types of its entities, one for each."""
         return tuple(entity.type for entity in read_entities(answer))
 
+    def asked(self, num_labels: int) -> str:
+        """Entities."""
+        types = "one type" if num_labels == 1 else f"{num_labels} types"
+        return f"a text has any number of entities, of {types}"
+
     def shown(self, answer: Answer) -> str:
         """``surface (type)`` of each."""
         found = [f"{entity.surface} ({entity.type})" for entity in read_entities(answer)]
