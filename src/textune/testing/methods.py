@@ -74,9 +74,15 @@ def _check_training(
     moving = {name for name, p in adapted.named_parameters() if p.requires_grad}
     assert moving, "trains nothing"
     before = {name: tensor.clone() for name, tensor in _tensors(adapted).items()}
-    losses = _trained(method, base, adapted, items, FALLING)
+    changed: set[str] = set()
+
+    def look(*_: object) -> None:
+        """After each step: what is pruned in the end has moved before."""
+        now = _tensors(adapted)
+        changed.update(name for name in now if not torch.equal(now[name], before[name]))
+
+    losses = _trained(method, base, adapted, items, FALLING, Watch(look))
     assert losses[-1] < losses[0], f"the loss must fall: {losses[0]:.4f} -> {losses[-1]:.4f}"
-    changed = {n for n, tensor in _tensors(adapted).items() if not torch.equal(tensor, before[n])}
     assert changed <= moving, f"changed without being trainable: {sorted(changed - moving)}"
     assert moving <= changed, f"trainable but never changed: {sorted(moving - changed)}"
 
