@@ -19,7 +19,7 @@ class BitFit(SubsetMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2106.10199"
-    lr: ClassVar[float] = 1e-3
+    lr: ClassVar[float] = 5e-3
     trained_share: ClassVar[float | None] = 0.00115
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "transformers"

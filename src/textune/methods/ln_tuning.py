@@ -20,7 +20,7 @@ class LNTuning(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2312.11420"
-    lr: ClassVar[float] = 1e-3
+    lr: ClassVar[float] = 5e-3
     trained_share: ClassVar[float | None] = 0.000261
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True

@@ -23,7 +23,7 @@ class PTuningV2(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2110.07602"
-    lr: ClassVar[float] = 5e-3
+    lr: ClassVar[float] = 2e-2
     trained_share: ClassVar[float | None] = 0.00171
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"tokens": (8, 20, 50)}
     quantised_base: ClassVar[bool] = True

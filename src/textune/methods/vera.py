@@ -19,7 +19,7 @@ class VeRA(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2310.11454"
-    lr: ClassVar[float] = 1e-2
+    lr: ClassVar[float] = 3e-2
     trained_share: ClassVar[float | None] = 0.00155
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (64, 256, 1024)}
     mergeable: ClassVar[bool] = True
