@@ -56,7 +56,7 @@ class Encoder(Approach):
 
         predictor = self._predictor(task, seed)
         items = predictor.items(train)
-        lr = self.lr if self.training.lr == "auto" else self.training.lr
+        lr = self.training.rate(self.lr)
         trainee = Trainee(
             predictor.engine.model,
             predictor.engine.loss,
@@ -64,14 +64,8 @@ class Encoder(Approach):
         )
         watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         progress = train_loop(trainee, items, self.training, lr=lr, seed=seed, watch=watch)
-        predictor.notes |= {
-            "lr": lr,
-            "steps": progress.step,
-            "train_loss_first_epoch": progress.losses[0],
-            "train_loss_last_epoch": progress.losses[-1],
-            "best_epoch": progress.best_epoch + 1 if valid else None,
-            "inputs_cut": sum(item.is_cut for item in items),
-        }
+        predictor.notes |= progress.notes(lr)
+        predictor.notes["inputs_cut"] = sum(item.is_cut for item in items)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -90,8 +84,8 @@ class Encoder(Approach):
 
     def resolved(self) -> Encoder:
         """With the learning rate."""
-        lr = self.lr if self.training.lr == "auto" else self.training.lr
-        return replace(self, training=replace(self.training, lr=lr))
+        training = replace(self.training, lr=self.training.rate(self.lr))
+        return replace(self, training=training)
 
     @property
     def base(self) -> str:

@@ -138,14 +138,8 @@ class Tuned(Approach):
             predictor.close()
             raise
         scorer.engine.forget_prefixes()
-        predictor.notes |= {
-            "lr": lr,
-            "steps": progress.step,
-            "train_loss_first_epoch": progress.losses[0],
-            "train_loss_last_epoch": progress.losses[-1],
-            "best_epoch": progress.best_epoch + 1 if valid else None,
-            "inputs_cut": scorer.prompter.num_cut(train),
-        }
+        predictor.notes |= progress.notes(lr)
+        predictor.notes["inputs_cut"] = scorer.prompter.num_cut(train)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -168,6 +162,7 @@ class Tuned(Approach):
         """The change of every linear layer, computed in fp32, by its largest singular values."""
         from textune.models.low_rank import low_rank_change, save_lora
 
+        self._check_mergeable()
         base = context.pool.borrow(find_model(self.model), "float32", "none").model
         before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
         context.pool.give_back()
@@ -176,12 +171,15 @@ class Tuned(Approach):
         save_lora(change, adapter, base=str(merged.config.name_or_path))
         return replace(self, method=LoRA(rank=rank, alpha=rank), search=None), change.kept
 
-    def _merged(self, folder: Path, precision: Precision, context: Context) -> PreTrainedModel:
+    def _check_mergeable(self) -> None:
         if not self.method.mergeable:
             raise ImpossibleError(
                 f"what {self.method.name} learns cannot be folded into a model",
                 hint="use the bundle as it is, or its adapter folder with peft",
             )
+
+    def _merged(self, folder: Path, precision: Precision, context: Context) -> PreTrainedModel:
+        self._check_mergeable()
         loaded = context.pool.borrow(find_model(self.model), precision, "none")
         merged: Any = self.method.merge(self.method.load(loaded.model, folder / "adapter"))
         context.pool.drop()  # its base has the change in it now
@@ -243,7 +241,7 @@ class Tuned(Approach):
         return f"{find_model(self.model).identity} prompt {PROMPT_REVISION}"
 
     def _lr(self) -> float:
-        return self.method.lr if self.training.lr == "auto" else self.training.lr
+        return self.training.rate(self.method.lr)
 
     def _precision(self) -> Precision:
         return best_precision() if self.precision == "auto" else self.precision

@@ -43,6 +43,8 @@ class EncoderEngine:
         self.tokenizer = tokenizer
         self.context = context
         self.by_word = by_word
+        table = model.encoder.get_input_embeddings()
+        self._dense = _size(model) - _size(table)  # tables only look up
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
         """Tokens and words; what is beyond the context is cut at the end of the longer text."""
@@ -84,8 +86,7 @@ class EncoderEngine:
         if "token_type_ids" not in self.tokenizer.model_input_names:
             del inputs["token_type_ids"]
         tokens = len(batch) * longest
-        dense = sum(p.numel() for p in self.model.parameters()) - self._table
-        count_work(tokens=tokens, flops=2.0 * passes * dense * tokens)
+        count_work(tokens=tokens, flops=2.0 * passes * self._dense * tokens)
         logits: torch.Tensor = self.model(inputs, self._read(batch, device))
         return logits
 
@@ -98,12 +99,6 @@ class EncoderEngine:
     @property
     def _padding(self) -> int:
         return int(self.tokenizer.pad_token_id)
-
-    @property
-    def _table(self) -> int:
-        """Parameters that only look up."""
-        table = self.model.encoder.get_input_embeddings()
-        return sum(p.numel() for p in table.parameters())
 
 
 def with_targets(item: Encoded, targets: Sequence[int]) -> Encoded:
@@ -128,6 +123,10 @@ def _encoded(encoding: Any) -> Encoded:
         tuple(places.values()),
         is_cut=bool(encoding.overflowing),
     )
+
+
+def _size(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> torch.Tensor:

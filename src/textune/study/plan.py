@@ -85,8 +85,8 @@ def make_plan(study: StudySpec) -> Plan:
     dataset = load_dataset(study.task)
     protocol = _resolved(study, dataset)
     examples = Examples(dataset.train.rows + (dataset.test.rows if dataset.test else ()))
-    parts = _parts(study.task, dataset, examples, protocol)
     strata = _strata(study.task, examples)
+    parts = _parts(study.task, dataset, examples, strata, protocol)
     impossible = _impossible(study, min(len(part.train) for part, _ in parts))
     cells = []
     hashes = _Hashes(examples)
@@ -150,10 +150,13 @@ def _resolved(study: StudySpec, dataset: Dataset) -> ProtocolSpec:
 
 
 def _parts(
-    task: TaskSpec, dataset: Dataset, examples: Examples, protocol: ProtocolSpec
+    task: TaskSpec,
+    dataset: Dataset,
+    examples: Examples,
+    strata: Examples,
+    protocol: ProtocolSpec,
 ) -> list[tuple[Fold, tuple[int, int]]]:
     """Every (fold at a training size) with its (size, fold number)."""
-    strata = _strata(task, examples)
     if protocol.split == "kfold":
         whole = divide.stratified_folds(
             strata, protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)

@@ -24,6 +24,16 @@ class Progress:
     """Validation score after each finished epoch, where there is a validation part."""
     best_epoch: int = -1
 
+    def notes(self, lr: float) -> dict[str, str | int | float | None]:
+        """What a record says about a training that has ended."""
+        return {
+            "lr": lr,
+            "steps": self.step,
+            "train_loss_first_epoch": self.losses[0],
+            "train_loss_last_epoch": self.losses[-1],
+            "best_epoch": self.best_epoch + 1 if self.valid_scores else None,
+        }
+
 
 def save(path: Path, tensors: dict[str, torch.Tensor], progress: Progress) -> None:
     """Write state and progress into one safetensors file.

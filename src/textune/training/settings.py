@@ -41,6 +41,10 @@ class TrainingSpec(Spec):
             hint = f"it must be above 0 and at most {MAX_LR:g}, for example 5e-4, or auto"
             raise ConfigError(f"lr cannot be {self.lr}", hint=hint)
 
+    def rate(self, default: float) -> float:
+        """The peak learning rate, ``default`` where it is ``auto``."""
+        return default if self.lr == "auto" else self.lr
+
     def steps_in_epoch(self, num_examples: int) -> int:
         """Optimiser steps in one pass; the last batch may be smaller."""
         return math.ceil(num_examples / self.batch_size)
