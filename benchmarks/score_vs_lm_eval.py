@@ -1,7 +1,7 @@
 """Label scoring, textune against lm-evaluation-harness: examples a second, memory, agreement.
 
 Both get the same prompts (textune's) and labels of SciCite dev sentences, and give the likelihood
-of every label; textune with ``LabelScorer.predict``, the harness with ``HFLM.loglikelihood``. Each
+of every label; textune with ``Readout.predict``, the harness with ``HFLM.loglikelihood``. Each
 runs in a process of its own, one after the other, in turns. Timed is that call, which makes tokens
 on both sides; loading comes before it. Memory is the largest resident memory of the process.
 
@@ -54,20 +54,20 @@ class Scoring:
 def score_textune(job: Job) -> Scoring:
     """Labels scored on packed rows."""
     from textune.engine.causal import CausalEngine
-    from textune.engine.scorer import make_scorer
+    from textune.engine.readout import make_readout
     from textune.models.catalog import find_model
     from textune.models.load import load_causal
 
     loaded = load_causal(find_model(job.model), job.precision, "none")  # type: ignore[arg-type]  # one of argparse's choices
     prompter, examples = _prompter(job, loaded.tokenizer)
-    scorer = make_scorer(CausalEngine(loaded.model), prompter)
+    readout = make_readout(CausalEngine(loaded.model), prompter)
     start = time.perf_counter()
-    said = scorer.predict(examples)
+    said = readout.predict(examples)
     seconds = time.perf_counter() - start
     peak = peak_bytes()
     answers = [prompter.answer(label) for label in prompter.task.labels]
     ids = [[(*p, *answer) for answer in answers] for p in prompter.prompts(examples)]
-    assert said.scores is not None, "label scorers give scores"
+    assert said.scores is not None, "labels are scored"
     return Scoring(seconds, peak, np.log(said.scores), ids)
 
 

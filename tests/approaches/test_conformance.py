@@ -48,6 +48,32 @@ def test_every_approach_keeps_its_promises_on_pairs(place, tiny_folder, pair_tas
     check_approach(build(list(specs(tiny_folder))[place]), pair_task, pair_examples)
 
 
+@pytest.mark.parametrize(
+    "place", [i for i, spec in enumerate(specs("")) if {"prompted", "tuned"} & set(spec)]
+)
+def test_language_models_keep_their_promises_on_entities(
+    place, tiny_folder, extract_task, extract_examples
+):
+    check_approach(build(list(specs(tiny_folder))[place]), extract_task, extract_examples[:36])
+
+
+def test_a_language_model_learns_to_write_entities(tiny_folder, extract_task, extract_examples):
+    training = TrainingSpec(epochs=30, batch_size=8, lr=3e-3)
+    method, model = METHODS.get("full")(), str(tiny_folder)
+    approach = Tuned(method=method, model=model, precision="float32", training=training)
+    train = extract_examples[:24]
+    predictor = approach.fit(extract_task, train, (), seed=0, context=Context())
+    said = predictor.predict(train)
+    before = Prompted(model=str(tiny_folder), precision="float32").fit(
+        extract_task, train, (), seed=0, context=Context()
+    )
+    untrained = before.predict(train)
+    assert main_score(said, extract_task, train) > 0.5
+    assert main_score(untrained, extract_task, train) < 0.2
+    assert said.scores is None
+    assert all(":" in text or text == "none" for text in said.raw)
+
+
 def test_every_approach_of_the_folder_is_checked(tiny_folder):
     checked = {next(iter(spec)) for spec in specs(tiny_folder)}
     checked |= {"nearest", "encoder"}  # below, and in test_encoder.py

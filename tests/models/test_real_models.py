@@ -6,7 +6,7 @@ import torch
 
 from textune.engine import plain
 from textune.engine.causal import CausalEngine
-from textune.engine.scorer import make_scorer
+from textune.engine.readout import make_readout
 from textune.models.catalog import find_model
 from textune.models.encode import embed
 from textune.models.load import load_causal, load_encoder
@@ -40,10 +40,10 @@ def test_packed_label_scores_equal_those_of_one_prompt_at_a_time(language_model,
     task = load_task(name)
     examples = load_dataset(task).train.rows[:4]
     prompter = make_prompter(task, examples[:1], language_model.tokenizer, context=8192)
-    scorer = make_scorer(CausalEngine(language_model.model), prompter)
+    readout = make_readout(CausalEngine(language_model.model), prompter)
     prompts = prompter.prompts(examples)
-    packed = scorer.engine.label_scores(prompts, scorer.tree)
-    one_by_one = plain.label_scores(language_model.model, prompts, scorer.tree.paths)
+    packed = readout.engine.label_scores(prompts, readout.tree)
+    one_by_one = plain.label_scores(language_model.model, prompts, readout.tree.paths)
     torch.testing.assert_close(packed, one_by_one, atol=2e-4, rtol=1e-4)
 
 

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from textune.core.errors import DataError
+from textune.data.entities import entity, write_entities
 from textune.data.examples import Example
 from textune.prompts.demonstrations import balanced
 from textune.prompts.template import build_prompt, instruction_text, messages
 from textune.prompts.tokens import make_prompter
-from textune.tasks.base import load_task
+from textune.tasks.base import DataSpec, load_task
 from textune.testing import tiny_model_folder
 
 TASK = load_task("citation-sample")
@@ -89,10 +92,14 @@ def train(counts):
     ]
 
 
+def task_of(labels):
+    return replace(TASK, labels=dict.fromkeys(labels, ""), answers={}, data=DataSpec(train="x"))
+
+
 @pytest.mark.parametrize("shots", [1, 2, 3, 4, 7])
 def test_demonstrations_are_as_even_as_the_number_allows(shots):
     labels = ["a", "b", "c"]
-    chosen = balanced(train({"a": 9, "b": 5, "c": 4}), labels, shots, seed=0)
+    chosen = balanced(train({"a": 9, "b": 5, "c": 4}), task_of(labels), shots, seed=0)
     counts = [sum(e.answer == label for e in chosen) for label in labels]
     assert sum(counts) == shots == len({e.id for e in chosen})
     assert max(counts) - min(counts) <= 1
@@ -100,10 +107,41 @@ def test_demonstrations_are_as_even_as_the_number_allows(shots):
 
 def test_demonstrations_repeat_with_the_seed_and_change_with_it():
     examples = train({"a": 9, "b": 9})
-    one, again, other = (balanced(examples, ["a", "b"], 4, seed) for seed in (0, 0, 1))
+    one, again, other = (balanced(examples, task_of(["a", "b"]), 4, seed) for seed in (0, 0, 1))
     assert one == again != other
 
 
 def test_too_few_examples_of_a_label_are_named():
     with pytest.raises(DataError, match="'b', there are 1"):
-        balanced(train({"a": 9, "b": 1}), ["a", "b"], 4, 0)
+        balanced(train({"a": 9, "b": 1}), task_of(["a", "b"]), 4, 0)
+
+
+ENTITIES = load_task("scierc")
+
+
+def entity_example(text, *surfaces):
+    found = [entity(text, text.index(s), text.index(s) + len(s), "Task") for s in surfaces]
+    return Example(text[:9], (text,), write_entities(found))
+
+
+def test_a_prompt_for_entities_names_the_types_and_the_form_of_lines():
+    text = instruction_text(ENTITIES)
+    assert "Types:\n- Task: a problem" in text
+    assert "its type, a colon" in text
+    assert "Answer with one of these" not in text
+
+
+def test_demonstrations_of_entities_have_some_and_are_written_as_lines():
+    rows = [entity_example(f"number {i} is parsing trees", "parsing") for i in range(3)]
+    rows += [entity_example(f"text {i}") for i in range(20)]
+    shown = balanced(rows, ENTITIES, 2, seed=0)
+    assert len(shown) == 2
+    assert all(e in rows[:3] for e in shown)
+    assert messages(ENTITIES, shown, "Text: x")[1]["content"] == "Task: parsing"
+    with pytest.raises(DataError, match=r"4 training examples of 'some', there are 3"):
+        balanced(rows, ENTITIES, 4, seed=0)
+
+
+def test_room_is_left_for_entities_that_are_written(tokenizer):
+    prompter = make_prompter(ENTITIES, [], tokenizer, context=1000)
+    assert (prompter.room, prompter.left) == (750, 250)

@@ -1,4 +1,4 @@
-"""A language model as it is, asked with an instruction and demonstrations; labels are scored."""
+"""A language model as it is, asked with an instruction and demonstrations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
     from textune.cost.demand import Demand
-    from textune.engine.scorer import LabelScorer
+    from textune.engine.readout import Readout
     from textune.models.architecture import Drafts
 
 
@@ -29,6 +29,7 @@ class Prompted(Approach):
     """A language model as it is, asked with an instruction and n demonstrations."""
 
     family: ClassVar[Family] = "prompted"
+    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair", "extract"})
     reads_prompt: ClassVar[bool] = True
 
     model: str = "smollm2-135m-instruct"
@@ -52,7 +53,7 @@ class Prompted(Approach):
         context: Context,
     ) -> Predictor:
         """Nothing is trained; demonstrations are drawn from the training part."""
-        shown = balanced(train, list(task.labels), self.shots, seed) if self.shots else []
+        shown = balanced(train, task, self.shots, seed) if self.shots else []
         return self._predictor(task, shown, context)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -69,16 +70,19 @@ class Prompted(Approach):
         """From the lengths of all inputs."""
         from textune.engine.causal import CausalEngine
         from textune.engine.forecast import scoring_demand
-        from textune.engine.scorer import make_scorer
+        from textune.engine.readout import make_readout
         from textune.prompts.tokens import make_prompter
 
         draft = drafts.of(self.model)
-        shown = balanced(parts.train, list(task.labels), self.shots, 0) if self.shots else []
+        shown = balanced(parts.train, task, self.shots, 0) if self.shots else []
         prompter = make_prompter(task, shown, draft.tokenizer, context=draft.context)
         precision = self.precision if self.precision != "auto" else best_precision()
         model = draft.weightless(precision)
-        tree = make_scorer(CausalEngine(model), prompter).tree.tree
-        return scoring_demand(model, prompter.prompts(parts.test), added=len(tree.tokens))
+        readout = make_readout(CausalEngine(model), prompter)
+        added = readout.added(parts.train)
+        return scoring_demand(
+            model, prompter.prompts(parts.test), added=added, writes=readout.writes
+        )
 
     def label(self) -> str:
         """``zero-shot`` or ``n-shot``."""
@@ -100,29 +104,29 @@ class Prompted(Approach):
 
     def _predictor(self, task: TaskSpec, shown: list[Example], context: Context) -> Predictor:
         from textune.engine.causal import CausalEngine
-        from textune.engine.scorer import make_scorer
+        from textune.engine.readout import make_readout
         from textune.prompts.tokens import make_prompter
 
         precision = self.precision if self.precision != "auto" else best_precision()
         loaded = context.pool.borrow(find_model(self.model), precision, "none")
         prompter = make_prompter(task, shown, loaded.tokenizer, context=loaded.context)
-        scorer = make_scorer(CausalEngine(loaded.model), prompter)
-        return PromptedPredictor(scorer, shown, loaded.num_params)
+        readout = make_readout(CausalEngine(loaded.model), prompter)
+        return PromptedPredictor(readout, shown, loaded.num_params)
 
 
 class PromptedPredictor(Predictor):
-    """A scorer and the demonstrations that it shows."""
+    """A readout and the demonstrations that it shows."""
 
-    def __init__(self, scorer: LabelScorer, shown: list[Example], total_params: int) -> None:
-        self.scorer = scorer
+    def __init__(self, readout: Readout, shown: list[Example], total_params: int) -> None:
+        self.readout = readout
         self.shown = shown
         self.notes: Notes = {"demonstrations": " ".join(e.id for e in shown)} if shown else {}
         self.total_params = total_params
         self.trainable_params = 0
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
-        """Label likelihoods under the model, normalised over labels."""
-        return self.scorer.predict(examples)
+        """Answers by the model, with scores (N, C) where labels are scored."""
+        return self.readout.predict(examples)
 
     def save(self, folder: Path) -> None:
         """The demonstrations; the model is in the catalog."""

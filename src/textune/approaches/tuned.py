@@ -1,4 +1,4 @@
-"""A language model adapted to the task by a tuning method; labels are scored as if prompted."""
+"""A language model adapted to the task by a tuning method; it answers as if prompted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from textune.cost.demand import Demand
-    from textune.engine.scorer import LabelScorer
+    from textune.engine.readout import Readout
     from textune.models.architecture import Drafts
     from textune.models.load import Loaded, Pool
 
@@ -40,6 +40,7 @@ class Tuned(Approach):
     """A language model adapted to the task by a tuning method."""
 
     family: ClassVar[Family] = "tuned"
+    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair", "extract"})
     reads_prompt: ClassVar[bool] = True
 
     method: Annotated[Method, PluginOf(methods.REGISTRY)] = field(default_factory=LoRA)
@@ -122,24 +123,24 @@ class Tuned(Approach):
             torch.manual_seed(derive(seed, "adapter"))
             adapted = self.method.apply(loaded.model, [])
         predictor = self._predictor(task, loaded, adapted, context)
-        scorer, lr = predictor.scorer, self._lr()
+        readout, lr = predictor.readout, self._lr()
         trainee = Trainee(
             adapted,
-            loss_of(self.method, adapted, scorer, self.training.objective),
-            validation(scorer, valid) if valid else None,
+            loss_of(self.method, adapted, readout, self.training.objective),
+            validation(readout, valid) if valid else None,
             self.method.hooks(adapted),
         )
         watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         try:
             progress = train_loop(
-                trainee, scorer.items(train), self.training, lr=lr, seed=seed, watch=watch
+                trainee, readout.items(train), self.training, lr=lr, seed=seed, watch=watch
             )
         except BaseException:
             predictor.close()
             raise
-        scorer.engine.forget_prefixes()
+        readout.engine.forget_prefixes()
         predictor.notes |= progress.notes(lr)
-        predictor.notes["inputs_cut"] = scorer.prompter.num_cut(train)
+        predictor.notes["inputs_cut"] = readout.prompter.num_cut(train)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -193,7 +194,7 @@ class Tuned(Approach):
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
         """From the largest step, run without weights, and the lengths of all inputs."""
         from textune.engine.causal import CausalEngine
-        from textune.engine.scorer import make_scorer, training_items
+        from textune.engine.readout import make_readout, training_items
         from textune.prompts.tokens import make_prompter
         from textune.training.forecast import Course, tuning_demand
         from textune.training.objective import loss_of
@@ -206,17 +207,18 @@ class Tuned(Approach):
         )
         items = training_items(prompter, parts.train, train)
         model = draft.weightless(self._precision())
-        nodes = len(make_scorer(CausalEngine(model), prompter).tree.tree.tokens)
+        like = make_readout(CausalEngine(model), prompter)
+        added, writes = like.added(parts.train), like.writes
 
         def loss(adapted: nn.Module, engine: CausalEngine) -> Any:
-            scorer = make_scorer(engine, prompter)
-            return loss_of(self.method, adapted, scorer, self.training.objective)
+            readout = make_readout(engine, prompter)
+            return loss_of(self.method, adapted, readout, self.training.objective)
 
-        whole = Course(items, valid, test, nodes)
+        whole = Course(items, valid, test, added, writes)
         if self.search is None:
             return tuning_demand(self.method, model, whole, self.training, loss)
         inner = len(items) - round(self.search.valid_fraction * len(items))
-        trial, trials = Course(items[:inner], [], train[inner:], nodes), self.search.trials
+        trial, trials = Course(items[:inner], [], train[inner:], added, writes), self.search.trials
         return tuning_demand(
             self.method, model, whole, self.training, loss, trial=trial, trials=trials
         )
@@ -253,25 +255,23 @@ class Tuned(Approach):
     def _predictor(
         self, task: TaskSpec, loaded: Loaded, adapted: nn.Module, context: Context
     ) -> TunedPredictor:
-        from textune.engine.scorer import make_scorer
+        from textune.engine.readout import make_readout
         from textune.prompts.tokens import make_prompter
 
         engine = self.method.engine(loaded.model, adapted)
         prompter = make_prompter(task, [], loaded.tokenizer, context=loaded.context)
-        return TunedPredictor(self.method, adapted, make_scorer(engine, prompter), context.pool)
+        return TunedPredictor(self.method, adapted, make_readout(engine, prompter), context.pool)
 
 
 class TunedPredictor(Predictor):
-    """An adapted model and its scorer."""
+    """An adapted model and its readout."""
 
-    def __init__(
-        self, method: Method, adapted: nn.Module, scorer: LabelScorer, pool: Pool
-    ) -> None:
+    def __init__(self, method: Method, adapted: nn.Module, readout: Readout, pool: Pool) -> None:
         from textune.models.load import count_params
 
         self.method = method
         self.adapted = adapted
-        self.scorer = scorer
+        self.readout = readout
         self.pool = pool
         self.notes: Notes = {}
         parameters = list(adapted.parameters())
@@ -279,8 +279,8 @@ class TunedPredictor(Predictor):
         self.trainable_params = sum(count_params(p) for p in parameters if p.requires_grad)
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
-        """Label likelihoods under the adapted model, normalised over labels."""
-        return self.scorer.predict(examples)
+        """Answers by the adapted model, with scores (N, C) where labels are scored."""
+        return self.readout.predict(examples)
 
     def save(self, folder: Path) -> None:
         """``adapter``: a PEFT folder (or a model folder), with all that another program needs.
@@ -288,7 +288,7 @@ class TunedPredictor(Predictor):
         Beside the weights: tokenizer, chat template, and ``prompt.json`` with the prompt (the
         input goes between ``before`` and ``after``) and the word that stands for each label.
         """
-        adapter, prompter = folder / "adapter", self.scorer.prompter
+        adapter, prompter = folder / "adapter", self.readout.prompter
         self.method.save(self.adapted, adapter)
         prompter.tokenizer.save_pretrained(adapter)
         prompt = {"before": prompter.prompt.before, "after": prompter.prompt.after}

@@ -94,6 +94,8 @@ class Layout:
     """Keys and values of the prefix's beginning, which is not in the row."""
     record: PrefixCache | None = None
     """Where to keep the keys and values of the whole prefix."""
+    own: PrefixCache | None = None
+    """Where to keep those of the segments' tokens, in the row's order."""
 
     def to(self, device: torch.device) -> "Layout":
         """The same layout with its tensors on a device."""
@@ -119,7 +121,7 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     """
     assert attention_mask is None, "a packed row carries its own mask"
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
-    rule = _Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
+    rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
     in_row = layout.in_row
     prefix = key[0, :, :in_row], value[0, :, :in_row]
     if layout.before is not None:
@@ -127,6 +129,8 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
         prefix = torch.cat([keys, prefix[0]], 1), torch.cat([values, prefix[1]], 1)
     if layout.record is not None:
         layout.record.layers[layer] = prefix
+    if layout.own is not None:
+        layout.own.layers[layer] = key[0, :, in_row:], value[0, :, in_row:]
     outputs = []
     if in_row:
         outputs.append(_prefix_attention(query[0, :, :in_row], prefix, sliding_window, rule))
@@ -140,7 +144,7 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
     """What turns products into weights."""
 
     scale: float
@@ -153,12 +157,13 @@ class _Rule:
         return torch.tanh(products / self.softcap) * self.softcap
 
 
-def _hide(products: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def hide(products: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Products with those that may not be seen at the lowest number."""
     return products.masked_fill(~seen, torch.finfo(products.dtype).min)
 
 
 def _prefix_attention(
-    query: torch.Tensor, prefix: _KeysValues, window: int | None, rule: _Rule
+    query: torch.Tensor, prefix: _KeysValues, window: int | None, rule: Rule
 ) -> torch.Tensor:
     """Causal attention of the prefix's tokens in the row (K*G, R, D) to all of it -> (R, K*G, D).
 
@@ -173,7 +178,7 @@ def _prefix_attention(
         seen = seen & (distance < window)
     folded = query.reshape(heads, -1, width) * rule.scale  # (K, G*R, D)
     products = rule.capped(folded @ key.transpose(-1, -2)).view(heads, -1, size, whole)
-    weights = _hide(products, seen).softmax(-1)
+    weights = hide(products, seen).softmax(-1)
     mixed = weights.view(heads, -1, whole) @ value
     return mixed.view(-1, size, width).transpose(0, 1)
 
@@ -183,7 +188,7 @@ def _block_attention(
     prefix: _KeysValues,
     block: Block,
     seen: tuple[torch.Tensor | None, torch.Tensor],
-    rule: _Rule,
+    rule: Rule,
 ) -> torch.Tensor:
     """Attention of the segments of a block, each to the prefix and itself.
 
@@ -198,10 +203,10 @@ def _block_attention(
     key, value = key.permute(2, 0, 1, 3), value.permute(2, 0, 1, 3)  # (K, S, L, D)
     to_own = rule.capped(query @ key.transpose(-1, -2))
     to_prefix = rule.capped(query.view(heads, -1, width) @ prefix[0].transpose(-1, -2))
-    to_own = _hide(to_own.view(heads, segments, groups, longest, longest), seen[1])
+    to_own = hide(to_own.view(heads, segments, groups, longest, longest), seen[1])
     to_prefix = to_prefix.view(heads, segments, groups, longest, size)
     if seen[0] is not None:
-        to_prefix = _hide(to_prefix, seen[0])
+        to_prefix = hide(to_prefix, seen[0])
     weights = torch.cat([to_prefix, to_own], -1).softmax(-1)
     on_prefix, on_own = weights[..., :size], weights[..., size:]
     mixed = on_own.reshape(heads, segments, -1, longest) @ value

@@ -12,8 +12,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from textune.cost.meter import count_work
-from textune.engine import attention, packing
+from textune.engine import attention, decoding, packing
 from textune.engine.attention import PrefixCache
+from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
@@ -82,6 +83,32 @@ class CausalEngine:
             scores_NC[chosen] = labels.scores(logits_RV.float(), len(chosen)).cpu()
         return scores_NC
 
+    @torch.no_grad()
+    def decode(
+        self,
+        prompts: Sequence[Sequence[int]],
+        guides: Sequence[Guide],
+        *,
+        end: int,
+        limits: Sequence[int],
+    ) -> list[tuple[int, ...]]:
+        """What the model writes after every prompt, the likeliest allowed token at each step.
+
+        An answer ends before the ``end`` token, when its guide says so, or at its limit of tokens.
+        """
+        whole = [tuple(p) for p in prompts]
+        prefix = self._reusable_prefix(whole)
+        cache = self._prefix_cache(prefix)
+        written: list[tuple[int, ...]] = [()] * len(whole)
+        for chosen in self._chunks(whole, len(prefix), 0):
+            own = [whole[i][len(prefix) :] for i in chosen]
+            answers = self._written(
+                own, cache, [guides[i] for i in chosen], end, [limits[i] for i in chosen]
+            )
+            for index, answer in zip(chosen, answers, strict=True):
+                written[index] = answer
+        return written
+
     def forget_prefixes(self) -> None:
         """Drop cached prefixes; needed whenever the weights have changed."""
         self._cached.clear()
@@ -126,6 +153,55 @@ class CausalEngine:
             chunk.append(index)
         if chunk:
             yield chunk
+
+    def _written(
+        self,
+        prompts: Sequence[tuple[int, ...]],
+        prefix: PrefixCache,
+        guides: Sequence[Guide],
+        end: int,
+        limits: Sequence[int],
+    ) -> list[tuple[int, ...]]:
+        """Answers to prompts that stand behind a prefix; who has ended leaves the batch."""
+        row = packing.pack_prompts(prompts, packing.Tree(), before=prefix.length)
+        row.layout.own = PrefixCache()
+        logits_SV = self._logits(row, _Start(states=prefix))
+        self._count(row)
+        segments = Segments.of(prefix, [len(p) for p in prompts], row.layout.own)
+        answers: list[list[int]] = [[] for _ in prompts]
+        active = list(range(len(prompts)))
+        while active:
+            tokens = decoding.choose(logits_SV, [guides[i] for i in active])
+            going = []
+            for place, (index, token) in enumerate(zip(active, tokens, strict=True)):
+                if token != end:
+                    answers[index].append(token)
+                    if guides[index].take(token) and len(answers[index]) < limits[index]:
+                        going.append(place)
+            if len(going) < len(active):
+                segments.keep(going)
+            active = [active[place] for place in going]
+            if active:
+                logits_SV = self._step([tokens[place] for place in going], segments)
+        return [tuple(answer) for answer in answers]
+
+    def _step(self, tokens: Sequence[int], segments: Segments) -> torch.Tensor:
+        """Logits (S, vocabulary) after one more token of every segment, which are then longer."""
+        with attending(self.model, decoding.NAME):
+            out = self.model(
+                input_ids=torch.tensor([tokens], device=self.model.device),
+                position_ids=segments.positions_S[None],
+                use_cache=False,
+                segments=segments,
+            )
+        segments.lengths_S += 1
+        size = len(tokens)
+        flops = work_model(self.model, ()).forward(
+            tokens=size, read=size, pairs=size * (segments.prefix.length + segments.longest)
+        )
+        count_work(tokens=size, flops=flops)
+        logits: torch.Tensor = out.logits[0]
+        return logits
 
     def _training_logits(self, row: Row, start: "_Start") -> torch.Tensor:
         """Logits in fp32, with their gradient; the work is counted with its way back."""

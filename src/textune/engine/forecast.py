@@ -27,6 +27,8 @@ PASSES = 10
 """How often what a training step keeps is moved in it: written, read by the next layer, read on
 the way back with gradients of the same size; a third of it without a way back (set together with
 ``cost.rates.CORE``)."""
+LONGEST = 2
+"""The longest written answer of a batch, as a multiple of the mean."""
 COPIES = 5
 """Copies of attention weights that a scoring row holds at once: products with prefix and segment,
 both joined, their softmax, its parts."""
@@ -72,20 +74,41 @@ def packed_size(prompts: Sequence[Sequence[int]], *, added: int, before: int, ro
 
 
 def scoring_demand(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, added: int, before: int = 0
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    added: int,
+    before: int = 0,
+    writes: bool = False,
 ) -> Demand:
-    """What scoring labels after these prompts needs, with whatever adapters the model carries."""
+    """What answering these prompts needs, with whatever adapters the model carries.
+
+    Args:
+        model: Weightless.
+        prompts: As tokens.
+        added: Tokens that follow each prompt.
+        before: Virtual tokens that open each row's prefix.
+        writes: Whether these are written one by one: each step then reads all weights.
+    """
     size = packed_size(prompts, added=added, before=before, rows=1)
     config = model.config.get_text_config()
+    weights = weight_bytes(model)
+    steps = _rows(prompts, size.tokens) * LONGEST * added if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
         total_params=sum(p.numel() for p in model.parameters()),
         trainable_params=0,
-        weight_bytes=weight_bytes(model),
+        weight_bytes=weights,
         predict_bytes=_row_bytes(model, prompts, added, through) if prompts else 0.0,
         predict_flops=size.flops(work_model(model, ()), training=False),
-        predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens,
+        predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
+        + steps * weights,
     )
+
+
+def _rows(prompts: Sequence[Sequence[int]], tokens: int) -> int:
+    """Batches in which these prompts are answered."""
+    return -(-tokens // CausalEngine.tokens_in_row) if prompts else 0
 
 
 def _row_bytes(

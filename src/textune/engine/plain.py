@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from textune.engine.decoding import Guide, choose
 from textune.engine.labels import FORM, LabelTree
 from textune.engine.packing import Item
 
@@ -50,6 +51,24 @@ def label_scores(
     """Log-likelihood (N, C) of each label after each prompt, one sequence at a time."""
     rows = [torch.stack([_log_likelihood(model, prompt, p) for p in paths]) for prompt in prompts]
     return torch.stack(rows).cpu()
+
+
+@torch.no_grad()
+def decode(
+    model: nn.Module, prompt: Sequence[int], guide: Guide, *, end: int, limit: int
+) -> tuple[int, ...]:
+    """``CausalEngine.decode`` of one prompt; the whole sequence is computed at every step."""
+    answer: list[int] = []
+    going = True
+    while going and len(answer) < limit:
+        ids = torch.tensor([[*prompt, *answer]])
+        logits = _logits(model, ids, torch.ones_like(ids))
+        (token,) = choose(logits[:, -1], [guide])
+        if token == end:
+            break
+        answer.append(token)
+        going = guide.take(token)
+    return tuple(answer)
 
 
 def _log_likelihood(

@@ -24,7 +24,7 @@ class Adapter(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:1902.00751, arXiv:2005.00247, arXiv:2110.04366"
-    lr: ClassVar[float] = 5e-4
+    lr: ClassVar[float] = 1e-3
     trained_share: ClassVar[float | None] = 0.0093
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"reduction": (4, 16, 64)}
     quantised_base: ClassVar[bool] = True

@@ -26,7 +26,7 @@ class BOFT(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2311.06243"
-    lr: ClassVar[float] = 1e-3
+    lr: ClassVar[float] = 3e-3
     trained_share: ClassVar[float | None] = 0.00996
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True

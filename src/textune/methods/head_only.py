@@ -17,7 +17,7 @@ class HeadOnly(SubsetMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2202.10054"
-    lr: ClassVar[float] = 2e-4
+    lr: ClassVar[float] = 2e-3
     trained_share: ClassVar[float | None] = 0.174
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "transformers"

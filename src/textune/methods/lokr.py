@@ -18,7 +18,7 @@ class LoKr(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2212.10650, arXiv:2309.14859"
-    lr: ClassVar[float] = 3e-3
+    lr: ClassVar[float] = 1e-2
     trained_share: ClassVar[float | None] = 0.0016
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"rank": (4, 8, 16)}
     mergeable: ClassVar[bool] = True

@@ -17,7 +17,7 @@ class PTuning(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:2103.10385"
-    lr: ClassVar[float] = 1e-3
+    lr: ClassVar[float] = 1e-2
     trained_share: ClassVar[float | None] = 0.00639
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"tokens": (8, 20, 50)}
     quantised_base: ClassVar[bool] = True

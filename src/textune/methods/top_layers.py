@@ -20,7 +20,7 @@ class TopLayers(SubsetMethod):
     """
 
     paper: ClassVar[str] = "arXiv:1911.03090"
-    lr: ClassVar[float] = 5e-5
+    lr: ClassVar[float] = 2e-4
     trained_share: ClassVar[float | None] = 0.211
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"layers": (2, 4, 8)}
     mergeable: ClassVar[bool] = True

@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from textune.core.errors import DataError
 from textune.core.seeds import generator
 from textune.data.examples import Example
+from textune.tasks.base import TaskSpec
 
 
-def balanced(
-    train: Sequence[Example], labels: Sequence[str], shots: int, seed: int
-) -> list[Example]:
+def balanced(train: Sequence[Example], task: TaskSpec, shots: int, seed: int) -> list[Example]:
     """``shots`` examples of the training part, labels as even as the number allows, shuffled.
 
-    Which labels get one more is drawn too, so that no label is preferred over seeds.
+    Which labels get one more is drawn too, so that no label is preferred over seeds. Where answers
+    list entities, all have some.
 
     Raises:
         DataError: the training part has too few examples of a label.
     """
     draw = generator(seed, "demonstrations")
+    labels = task.kind.demonstrated(list(task.labels))
     by_label: dict[str, list[Example]] = defaultdict(list)
     for example in train:
-        by_label[str(example.answer)].append(example)
+        by_label[task.kind.stratum(str(example.answer))].append(example)
     order = [labels[i] for i in draw.permutation(len(labels))]
     chosen: list[Example] = []
     for place, label in enumerate(order):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textune.core.errors import ModelError
-from textune.data.examples import Example
+from textune.data.examples import Answer, Example
 from textune.tasks.base import TaskSpec
 
 REVISION = 1
@@ -33,12 +33,12 @@ class Prompt:
 
 def instruction_text(task: TaskSpec) -> str:
     """The instruction, the labels with their definitions, and the form of the answer."""
-    lines = [task.instruction.strip(), "", "Possible answers:"]
+    lines = [task.instruction.strip(), "", task.kind.asks_for]
     for label, definition in task.labels.items():
         lines.append(
             f"- {task.words[label]}: {definition}" if definition else f"- {task.words[label]}"
         )
-    return "\n".join([*lines, "", "Answer with one of these and nothing else."])
+    return "\n".join([*lines, "", task.kind.form])
 
 
 def messages(
@@ -49,7 +49,8 @@ def messages(
     for example in demonstrations:
         assert example.answer is not None, "a demonstration without answer"
         turns.append({"role": "user", "content": task.kind.input_text(example)})
-        turns.append({"role": "assistant", "content": task.words[example.answer]})
+        written = task.kind.written(example.answer, task.words)
+        turns.append({"role": "assistant", "content": written})
     turns.append({"role": "user", "content": input_text})
     turns[0]["content"] = f"{instruction_text(task)}\n\n{turns[0]['content']}"
     return turns
@@ -77,9 +78,10 @@ def build_prompt(task: TaskSpec, demonstrations: Sequence[Example], tokenizer: A
     return Prompt(before, after)
 
 
-def answer_text(task: TaskSpec, label: str, tokenizer: Any) -> str:
-    """What the model writes for a label; plain text needs the space after ``Answer:``."""
-    return task.words[label] if tokenizer.chat_template else f" {task.words[label]}"
+def answer_text(task: TaskSpec, answer: Answer, tokenizer: Any) -> str:
+    """What the model writes for an answer; plain text needs the space after ``Answer:``."""
+    written = task.kind.written(answer, task.words)
+    return written if tokenizer.chat_template else f" {written}"
 
 
 def _plain_text(turns: Sequence[dict[str, str]]) -> str:

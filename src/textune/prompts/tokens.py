@@ -1,13 +1,16 @@
 """Prompter: examples of a task as token lists for one model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textune.core.errors import DataError
-from textune.data.examples import Example
+from textune.data.examples import Answer, Example
 from textune.prompts.template import Prompt, answer_text, build_prompt
 from textune.tasks.base import TaskSpec
+
+WRITTEN = 0.25
+"""Share of the context that is kept for an answer which the model writes."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Prompter:
     tokenizer: Any
     prompt: Prompt
     room: int
-    """Most tokens of a prompt: the model's context less the longest answer."""
+    """Most tokens of a prompt: the model's context less what answers may take."""
+    left: int
+    """Most tokens of an answer, with its end."""
 
     def prompts(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
         """Token lists in the order of the examples."""
@@ -33,9 +38,17 @@ class Prompter:
             for example, ids in zip(examples, found, strict=True)
         ]
 
-    def answer(self, label: str) -> tuple[int, ...]:
-        """Tokens that the model writes for a label, without the end token."""
-        return self._ids([answer_text(self.task, label, self.tokenizer)])[0]
+    def answer(self, answer: Answer) -> tuple[int, ...]:
+        """Tokens that the model writes for an answer, without the end token."""
+        return self._ids([answer_text(self.task, answer, self.tokenizer)])[0]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What the model has written."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
+    def length(self, text: str) -> int:
+        """Tokens of a text alone."""
+        return len(self._ids([text])[0])
 
     @property
     def end(self) -> int:
@@ -77,6 +90,9 @@ def make_prompter(
 ) -> Prompter:
     """The prompter of a task for a model with that context length (tokens)."""
     prompt = build_prompt(task, demonstrations, tokenizer)
-    draft = Prompter(task, tokenizer, prompt, room=context)
-    longest = max(len(draft.answer(label)) for label in task.labels)
-    return Prompter(task, tokenizer, prompt, room=context - longest - 1)
+    draft = Prompter(task, tokenizer, prompt, room=context, left=0)
+    if task.kind.is_written:
+        left = int(context * WRITTEN)
+    else:
+        left = max(len(draft.answer(label)) for label in task.labels) + 1
+    return replace(draft, room=context - left, left=left)

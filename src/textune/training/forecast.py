@@ -38,7 +38,9 @@ class Course:
     valid: list[tuple[int, ...]]
     test: list[tuple[int, ...]]
     added: int
-    """Tokens that follow a prompt when labels are scored."""
+    """Tokens that follow a prompt in predicting."""
+    writes: bool = False
+    """Whether they are written one by one."""
 
 
 Loss = Callable[[nn.Module, CausalEngine], Callable[[Sequence[Item]], torch.Tensor]]
@@ -137,7 +139,9 @@ def _passing(
     work = work_model(model, trainable)
     rate = step.kept / size(step.prompts, 1, gold=1).tokens
     return replace(
-        scoring_demand(model, course.test, added=course.added, before=step.before),
+        scoring_demand(
+            model, course.test, added=course.added, before=step.before, writes=course.writes
+        ),
         total_params=sum(p.numel() for p in adapted.parameters()),
         trainable_params=num_trainable,
         state_bytes=sum(_state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),

@@ -10,7 +10,7 @@ from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.engine import plain
 from textune.engine.packing import Item
-from textune.engine.scorer import LabelScorer
+from textune.engine.readout import Readout
 from textune.evaluation.metrics.base import metrics_of
 from textune.methods.base import Method
 from textune.tasks.base import TaskSpec
@@ -19,12 +19,15 @@ from textune.tasks.base import TaskSpec
 def loss_of(
     method: Method,
     adapted: nn.Module,
-    scorer: LabelScorer,
+    readout: Readout,
     objective: Literal["labels", "answer"],
 ) -> Callable[[Sequence[Item]], torch.Tensor]:
-    """The loss of a batch: on packed rows where the method can, by the plain path elsewhere."""
-    engine, tree = scorer.engine, scorer.tree
-    if objective == "labels":
+    """The loss of a batch: on packed rows where the method can, by the plain path elsewhere.
+
+    Where answers are written there are no labels to compare, so it is that of the answer.
+    """
+    engine, tree = readout.engine, readout.tree
+    if tree is not None and objective == "labels":
         if method.packable:
             return lambda items: engine.label_loss(items, tree)
         return lambda items: plain.label_loss(adapted, items, tree)
@@ -33,12 +36,12 @@ def loss_of(
     return lambda items: plain.answer_loss(adapted, items)
 
 
-def validation(scorer: LabelScorer, valid: Sequence[Example]) -> Callable[[], float]:
+def validation(readout: Readout, valid: Sequence[Example]) -> Callable[[], float]:
     """Scores the weights as they are; forgets what older weights cached."""
 
     def evaluate() -> float:
-        scorer.engine.forget_prefixes()
-        return main_score(scorer.predict(valid), scorer.prompter.task, valid)
+        readout.engine.forget_prefixes()
+        return main_score(readout.predict(valid), readout.prompter.task, valid)
 
     return evaluate
 

@@ -1,6 +1,8 @@
 """Kind: what is predicted, what the input looks like, which metrics judge it."""
 
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +20,12 @@ class Kind(Plugin, ABC):
     """Fewest labels of a task."""
     has_entities: ClassVar[bool] = False
     """Whether an answer is the entities of a text, not a label."""
+    asks_for: ClassVar[str] = "Possible answers:"
+    """What the labels are, as a prompt says above their list."""
+    form: ClassVar[str] = "Answer with one of these and nothing else."
+    """How the answer is to be written, as a prompt says below them."""
+    is_written: ClassVar[bool] = False
+    """Whether a language model writes the answer; else the labels are all answers, and scored."""
     metrics: ClassVar[str] = "label"
     """How answers are judged: a module of ``textune.evaluation.metrics``."""
     primary_metric: ClassVar[str]
@@ -36,6 +44,29 @@ class Kind(Plugin, ABC):
     def labels_in(self, answer: Answer) -> tuple[str, ...]:
         """The labels that an answer names."""
         return (answer,)
+
+    def written(self, answer: Answer, words: Mapping[str, str]) -> str:
+        """What a language model writes for an answer; ``words`` stand for the labels."""
+        return words[answer]
+
+    def grammar(self, example: Example, words: Mapping[str, str]) -> str:  # noqa: ARG002  # for others
+        """All that may be written for an example: a rule ``answer`` as ``llguidance`` reads it."""
+        each = " | ".join(json.dumps(word, ensure_ascii=False) for word in words.values())
+        return f"answer: {each}\n"
+
+    def read(
+        self,
+        written: str,
+        example: Example,  # noqa: ARG002  # for others
+        words: Mapping[str, str],
+    ) -> Answer | None:
+        """The answer that a language model wrote; None where it cannot be read."""
+        by_word = {word.strip().lower(): label for label, word in words.items()}
+        return by_word.get(written.strip().lower())
+
+    def demonstrated(self, labels: Sequence[str]) -> list[str]:
+        """Strata that demonstrations are drawn from, in equal numbers."""
+        return list(labels)
 
     def asked(self, num_labels: int) -> str:
         """What is predicted, in a clause."""

@@ -1,9 +1,11 @@
 """One text, any number of typed stretches of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textune.data.entities import read_entities
+from textune.data.entities import read_entities, write_entities
+from textune.data.entity_lines import NONE, lines_grammar, read_lines, write_lines
 from textune.data.examples import Answer, Example
 from textune.tasks.kinds.base import Kind
 
@@ -17,6 +19,12 @@ class Extract(Kind):
     metrics: ClassVar[str] = "entities"
     primary_metric: ClassVar[str] = "micro_f1"
     has_entities: ClassVar[bool] = True
+    is_written: ClassVar[bool] = True
+    asks_for: ClassVar[str] = "Types:"
+    form: ClassVar[str] = (
+        "Write each one on a line of its own, in the order of the text: its type, a colon and its "
+        f"exact words. Write {NONE} if there is none."
+    )
 
     def input_text(self, example: Example) -> str:
         """``Text: ...``."""
@@ -29,6 +37,23 @@ class Extract(Kind):
     def labels_in(self, answer: Answer) -> tuple[str, ...]:
         """The types of its entities, one for each."""
         return tuple(entity.type for entity in read_entities(answer))
+
+    def written(self, answer: Answer, words: Mapping[str, str]) -> str:
+        """A line for each entity."""
+        return write_lines(read_entities(answer), words)
+
+    def grammar(self, example: Example, words: Mapping[str, str]) -> str:
+        """Such lines, of words that stand in the text."""
+        return lines_grammar(example.texts[0], words)
+
+    def read(self, written: str, example: Example, words: Mapping[str, str]) -> Answer | None:
+        """The entities of such lines, found again in the text."""
+        found = read_lines(written, example.texts[0], words)
+        return None if found is None else write_entities(found)
+
+    def demonstrated(self, labels: Sequence[str]) -> list[str]:  # noqa: ARG002  # of any type
+        """Texts with entities."""
+        return ["some"]
 
     def asked(self, num_labels: int) -> str:
         """Entities."""

@@ -1,0 +1,160 @@
+"""Greedy decoding of many prompts at once, each kept to what its guide allows.
+
+The prefix that all prompts share is computed once; from then on every prompt brings one token a
+step, and leaves when its answer has ended. ``engine.plain.decode`` is the reference.
+
+Legend: S segments (prompts without the shared prefix), L tokens kept of the longest one, P prefix
+tokens, K key-value heads, G query heads of one key-value head, D head size, T row tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from textune.engine.attention import PrefixCache, Rule, hide
+
+NAME = "textune_decoding"
+ROOM = 32
+"""Tokens by which the room of segments grows when it is full."""
+
+
+class Guide(Protocol):
+    """What may be written next; one guide follows one answer."""
+
+    def allowed(self) -> torch.Tensor:
+        """Tokens (A,) that may come next, the end token among them where the answer may end."""
+
+    def take(self, token: int) -> bool:
+        """Go on by one allowed token; whether the answer may still go on."""
+
+
+@dataclass
+class Segments:
+    """Keys and values of the segments' own tokens."""
+
+    prefix: PrefixCache
+    lengths_S: torch.Tensor
+    """Tokens kept of each segment."""
+    layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    """Keys and values (S, K, L, D) of each layer; what is beyond a segment's length is room."""
+
+    @classmethod
+    def of(cls, prefix: PrefixCache, lengths: Sequence[int], row: PrefixCache) -> "Segments":
+        """From the keys and values (K, T, D) of a row of segments."""
+        device = next(iter(row.layers.values()))[0].device
+        lengths_S = torch.tensor(lengths, device=device)
+        starts_S = torch.cumsum(lengths_S, 0) - lengths_S
+        place_SL = starts_S[:, None] + torch.arange(max(lengths), device=device)
+        place_SL = place_SL.clamp(max=sum(lengths) - 1)
+        layers = {
+            layer: (key[:, place_SL].transpose(0, 1), value[:, place_SL].transpose(0, 1))
+            for layer, (key, value) in row.layers.items()
+        }
+        return cls(prefix, lengths_S, layers)
+
+    @property
+    def longest(self) -> int:
+        """L without room."""
+        return int(self.lengths_S.max())
+
+    @property
+    def positions_S(self) -> torch.Tensor:
+        """Where the next token of each segment stands."""
+        return self.prefix.length + self.lengths_S
+
+    def keep(self, chosen: Sequence[int]) -> None:
+        """Only these segments go on."""
+        rows = torch.tensor(chosen, dtype=torch.long, device=self.lengths_S.device)
+        self.lengths_S = self.lengths_S[rows]
+        self.layers = {i: (keys[rows], values[rows]) for i, (keys, values) in self.layers.items()}
+
+    def add(
+        self, layer: int, key: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put the newest keys and values (S, K, D) behind those of each segment.
+
+        Gives all of them up to the longest, (S, K, L, D).
+        """
+        rows, longest = torch.arange(len(key), device=key.device), self.longest + 1
+        keys, values = self.layers[layer]
+        if longest > keys.shape[2]:
+            room = keys.new_zeros((*keys.shape[:2], ROOM, keys.shape[3]))
+            keys, values = torch.cat([keys, room], 2), torch.cat([values, room], 2)
+            self.layers[layer] = keys, values
+        keys[rows, :, self.lengths_S] = key
+        values[rows, :, self.lengths_S] = value
+        return keys[:, :, :longest], values[:, :, :longest]
+
+
+def decoding_attention(  # noqa: PLR0913  # the signature is that of transformers
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    scaling: float | None = None,
+    segments: Segments,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """One new token of every segment: query (1, K*G, S, D), key and value (1, K, S, D).
+
+    Gives (1, S, K*G, D).
+    """
+    assert attention_mask is None, "segments carry their own mask"
+    layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
+    rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
+    keys, values = segments.add(layer, key[0].transpose(0, 1), value[0].transpose(0, 1))
+    before, after = _seen(segments, keys.shape[2], sliding_window)
+    size, heads, width = len(keys), keys.shape[1], query.shape[-1]
+    asked = (query[0] * rule.scale).view(heads, -1, size, width)  # (K, G, S, D)
+    to_own = rule.capped(asked.permute(2, 0, 1, 3) @ keys.transpose(-1, -2))  # (S, K, G, L)
+    products = hide(to_own, after[:, None, None])
+    if segments.prefix.length:
+        known = segments.prefix.layers[layer]
+        to_prefix = rule.capped(asked.reshape(heads, -1, width) @ known[0].transpose(-1, -2))
+        to_prefix = to_prefix.view(heads, -1, size, to_prefix.shape[-1]).permute(2, 0, 1, 3)
+        products = torch.cat([hide(to_prefix, before[:, None, None]), products], -1)
+    weights = products.softmax(-1)
+    cut = segments.prefix.length
+    mixed = weights[..., cut:] @ values  # (S, K, G, D)
+    if cut:
+        on_prefix = weights[..., :cut].permute(1, 2, 0, 3).reshape(heads, -1, cut)
+        shared = (on_prefix @ segments.prefix.layers[layer][1]).view(heads, -1, size, width)
+        mixed = mixed + shared.permute(2, 0, 1, 3)
+    return mixed.reshape(1, size, -1, width), None
+
+
+def _seen(
+    segments: Segments, longest: int, window: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the newest tokens see of the prefix (S, P) and of their segments (S, L)."""
+    device, lengths_S = segments.lengths_S.device, segments.lengths_S
+    back_SL = lengths_S[:, None] - torch.arange(longest, device=device)
+    place_P = torch.arange(segments.prefix.length, device=device)
+    back_SP = segments.positions_S[:, None] - place_P
+    nearest = window if window is not None else segments.prefix.length + longest + 1
+    return back_SP < nearest, (back_SL >= 0) & (back_SL < nearest)
+
+
+def choose(logits_SV: torch.Tensor, guides: Sequence[Guide]) -> list[int]:
+    """The likeliest token that each guide allows."""
+    chosen = []
+    for logits_V, guide in zip(logits_SV, guides, strict=True):
+        allowed = guide.allowed().to(logits_V.device)
+        chosen.append(int(allowed[logits_V[allowed].argmax()]))
+    return chosen
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    """Segments say who sees whom, so transformers builds no mask."""
+
+
+AttentionInterface.register(NAME, decoding_attention)
+AttentionMaskInterface.register(NAME, _no_mask)
