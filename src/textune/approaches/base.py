@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textune.models.architecture import Drafts
     from textune.models.load import Pool
 
-Family = Literal["baseline", "small model", "prompted", "tuned"]
+Family = Literal["baseline", "small model", "prompted", "tuned", "wrapper"]
 Notes = dict[str, str | int | float | None]
 
 
@@ -197,6 +197,11 @@ class Approach(Plugin, ABC):
     def min_train(self, task: TaskSpec) -> int:
         """Fewest training examples that it can work with."""
         return len(task.labels)
+
+    @property
+    def belongs_to(self) -> Family:
+        """The family that its results stand in."""
+        return self.family
 
     @property
     def base(self) -> str | None:

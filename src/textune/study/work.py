@@ -18,7 +18,8 @@ from textune.cost.memory import DevicePeak, release_memory
 from textune.cost.meter import Usage, meter
 from textune.cost.price import PriceTable, price
 from textune.data.examples import Example, Examples
-from textune.evaluation.metrics.base import metrics_of
+from textune.data.predictions import Predictions
+from textune.evaluation.metrics.base import ORDER_DISAGREEMENT, metrics_of
 from textune.results.record import Cost, Failure, Record, ScoredExamples
 from textune.results.store import Store
 from textune.study.machine import cores, versions
@@ -109,6 +110,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
             said = predictor.predict(unanswered)
         assert len(said) == len(test), f"{len(said)} predictions for {len(test)} examples"
         latency = _latency(predictor, unanswered)
+        changed = _changed(predictor, task, unanswered, said)
         bundle = bench.store.cell(cell.fingerprint) / "bundle"
         save_bundle(bundle, task, cell.approach, predictor)
     finally:
@@ -126,7 +128,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         fingerprint=cell.fingerprint,
         status="done",
         cell=cell.key,
-        scores=metrics_of(task).score(said, gold),
+        scores=metrics_of(task).score(said, gold) | changed,
         cost=cost,
         num_train=len(train),
         num_test=len(test),
@@ -166,6 +168,18 @@ def _latency(
         predictor.predict([example])
         seconds.append(time.perf_counter() - start)
     return percentiles(seconds[1:])
+
+
+def _changed(
+    predictor: Predictor, task: TaskSpec, examples: Sequence[Example], said: Predictions
+) -> dict[str, float | None]:
+    """How often the answer changes when texts whose order means nothing are turned round."""
+    turned = [other for example in examples if (other := task.kind.turned(example)) is not None]
+    if not turned:
+        return {}
+    answers = predictor.predict(turned).answers
+    changed = sum(one != other for one, other in zip(said.answers, answers, strict=True))
+    return {ORDER_DISAGREEMENT: changed / len(turned)}
 
 
 def _cost(fitting: Usage, predicting: Usage, bench: Bench) -> Cost:

@@ -22,7 +22,10 @@ from textune.tasks.base import TaskSpec
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-LOWER_IS_BETTER = frozenset({"invalid_rate", "ece", "brier", "log_loss"})
+ORDER_DISAGREEMENT = "order_disagreement"
+"""Share of examples whose answer changes when their texts, whose order means nothing, change
+places; measured where an approach is run, as it needs predictions of its own."""
+LOWER_IS_BETTER = frozenset({"invalid_rate", "ece", "brier", "log_loss", ORDER_DISAGREEMENT})
 """Metrics of which less is better; of all others more is."""
 
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from textune.evaluation.intervals import Interval
-from textune.evaluation.metrics.base import higher_is_better
+from textune.evaluation.metrics.base import ORDER_DISAGREEMENT, higher_is_better
 from textune.report import digits
 from textune.report.axes import currency_of
 from textune.report.blocks import Block, Column, Details, Figure, Range, Row, Table, Text, Unit
@@ -17,6 +17,7 @@ BESIDE = (
     "positive_precision",
     "positive_recall",
     "auc",
+    ORDER_DISAGREEMENT,
     "micro_precision",
     "micro_recall",
     "pair_f1",

@@ -41,6 +41,10 @@ class Kind(Plugin, ABC):
     def joined_text(self, example: Example) -> str:
         """The input as one plain text, for approaches that read no prompt."""
 
+    def turned(self, example: Example) -> Example | None:  # noqa: ARG002  # for others
+        """The example in another form that must have the same answer; None where there is none."""
+        return None
+
     def labels_in(self, answer: Answer) -> tuple[str, ...]:
         """The labels that an answer names."""
         return (answer,)

@@ -1,6 +1,6 @@
 """Two texts, one label out of a closed set; one label may be the positive one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textune.data.examples import Example
@@ -18,6 +18,14 @@ class Pair(Kind):
     num_texts: ClassVar[int] = 2
     primary_metric: ClassVar[str] = "macro_f1"
     primary_with_positive: ClassVar[str | None] = "positive_f1"
+
+    symmetric: bool = False
+    """Whether the order of the texts means nothing, as for duplicates: then each approach is also
+    asked the other way round, and how often its answer changes is reported."""
+
+    def turned(self, example: Example) -> Example | None:
+        """The texts in the other order, where it means nothing."""
+        return replace(example, texts=example.texts[::-1]) if self.symmetric else None
 
     def input_text(self, example: Example) -> str:
         """Two numbered lines."""
