@@ -43,7 +43,7 @@ class Compared:
 class Silent:
     """A watcher that says nothing."""
 
-    def begin(self, cells: int, done: int) -> None:
+    def begin(self, plan: Plan, done: int) -> None:
         """Nothing."""
 
     def started(self, cell: object) -> None:

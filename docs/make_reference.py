@@ -19,10 +19,11 @@ from textune.core.config import json_schema, parse, plain, read_yaml
 from textune.core.files import write_text
 from textune.core.registry import Plugin
 from textune.data.readers import base as readers
+from textune.exchange.writers import base as writers
 from textune.methods import base as methods
 from textune.models import catalog
 from textune.results.run import ProtocolSpec
-from textune.study.spec import StudyFile
+from textune.study.spec import PartFile, StudyFile
 from textune.tasks import base as tasks
 from textune.tasks.kinds import base as kinds
 from textune.training.settings import TrainingSpec
@@ -72,6 +73,13 @@ def _study_file() -> Iterator[str]:
         "## protocol",
         "",
         *_fields(ProtocolSpec),
+        "",
+        "## parts",
+        "",
+        "Several studies in one, [explained here](../how-to/study-several-tasks.md). Each part "
+        "has some of these keys:",
+        "",
+        *_fields(PartFile),
         "",
         "## An approach",
         "",
@@ -167,8 +175,12 @@ def _tasks() -> Iterator[str]:
     yield from _table(["name", "texts", "main score", "what it is"], rows)
     yield from ["", "## Formats of data files", ""]
     formats = [readers.REGISTRY.get(name) for name in readers.REGISTRY.names()]
-    rows = [[f"`{r.name}`", ", ".join(r.suffixes), r.summary()] for r in formats]
-    yield from _table(["name", "endings", "what it is"], rows)
+    written = writers.REGISTRY.names()
+    rows = [
+        [f"`{r.name}`", ", ".join(r.suffixes) or r.scheme, _yes(r.name in written), r.summary()]
+        for r in formats
+    ]
+    yield from _table(["name", "endings", "also written", "what it is"], rows)
 
 
 def _files(task: tasks.TaskSpec) -> str:

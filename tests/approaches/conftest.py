@@ -29,6 +29,57 @@ def pair_examples(pair_task):
 
 
 @pytest.fixture(scope="session")
+def grade_task(pair_examples, tmp_path_factory):
+    """Duplicates are graded high, with steps of a quarter."""
+    path = tmp_path_factory.mktemp("grade") / "pairs.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for place, example in enumerate(pair_examples):
+            grade = (1 if example.answer == "duplicate" else 0) + (place % 5) / 4
+            row = {"a": example.texts[0], "b": example.texts[1], "grade": grade}
+            file.write(json.dumps(row) + "\n")
+    return load_task(
+        {
+            "name": "alike",
+            "kind": "grade",
+            "instruction": "Say how alike the questions are.",
+            "labels": {"0": "not at all", "1": "", "2": "the same"},
+            "data": {"train": str(path), "columns": {"text": ["a", "b"], "answer": "grade"}},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def grade_examples(grade_task):
+    return load_dataset(grade_task).train.rows
+
+
+@pytest.fixture(scope="session")
+def sets_task(classify_examples, tmp_path_factory):
+    """Which of three words a text has."""
+    path = tmp_path_factory.mktemp("sets") / "texts.jsonl"
+    signs = {"in": r"\bin\b", "and": r"\band\b", "et al": r"\bet al\b"}
+    with path.open("w", encoding="utf-8") as file:
+        for example in classify_examples:
+            text = example.texts[0]
+            found = [name for name, sign in signs.items() if re.search(sign, text)]
+            file.write(json.dumps({"text": text, "label": found}) + "\n")
+    return load_task(
+        {
+            "name": "words",
+            "kind": "multilabel",
+            "instruction": "Say which words the text has.",
+            "labels": {"in": "", "and": "", "et al": "and others"},
+            "data": {"train": str(path)},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def sets_examples(sets_task):
+    return load_dataset(sets_task).train.rows
+
+
+@pytest.fixture(scope="session")
 def extract_task(classify_examples, tmp_path_factory):
     """Every word in capitals is a Name, every year a Year."""
     path = tmp_path_factory.mktemp("extract") / "words.jsonl"

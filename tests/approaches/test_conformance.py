@@ -8,6 +8,8 @@ from textune.approaches.tfidf import Tfidf
 from textune.approaches.tuned import Tuned
 from textune.core.config import PluginOf
 from textune.core.errors import DataError, ImpossibleError
+from textune.data.entities import read_entities
+from textune.data.examples import Example
 from textune.methods.base import REGISTRY as METHODS
 from textune.testing import check_approach
 from textune.training.objective import main_score
@@ -48,6 +50,60 @@ def test_every_approach_keeps_its_promises_on_pairs(place, tiny_folder, pair_tas
     check_approach(build(list(specs(tiny_folder))[place]), pair_task, pair_examples)
 
 
+@pytest.fixture
+def small(tiny_folder, tiny_encoder):
+    """Builds approaches with small models and short training."""
+
+    def make(name, **options):
+        training = {"epochs": 1, "batch_size": 8, **options}
+        language_model = {"model": str(tiny_folder), "precision": "float32"}
+        return build(
+            {
+                "majority": {"majority": {}},
+                "tfidf": {"tfidf": {}},
+                "prompted": {"prompted": {**language_model, "shots": 3}},
+                "tuned": {"tuned": {**language_model, "training": training}},
+                "encoder": {"encoder": {"model": str(tiny_encoder), "training": training}},
+            }[name]
+        )
+
+    return make
+
+
+SORTS = ["majority", "tfidf", "prompted", "tuned", "encoder"]
+
+
+@pytest.mark.parametrize("name", SORTS)
+def test_every_sort_of_approach_keeps_its_promises_on_sets_of_labels(
+    name, small, sets_task, sets_examples
+):
+    check_approach(small(name), sets_task, sets_examples)
+
+
+@pytest.mark.parametrize(("name", "least"), [("tfidf", 0.8), ("encoder", 0.8), ("tuned", 0.7)])
+def test_sets_of_labels_can_be_learnt(name, least, small, sets_task, sets_examples):
+    approach = small(name, epochs=40, lr=3e-3)
+    predictor = approach.fit(sets_task, sets_examples, [], seed=0, context=Context())
+    said = predictor.predict(sets_examples)
+    predictor.close()
+    assert main_score(said, sets_task, sets_examples) > least
+    none = small("majority").fit(sets_task, sets_examples, [], seed=0, context=Context())
+    assert main_score(none.predict(sets_examples), sets_task, sets_examples) < 0.5
+
+
+@pytest.mark.parametrize("name", SORTS)
+def test_every_sort_of_approach_keeps_its_promises_on_grades(
+    name, small, grade_task, grade_examples
+):
+    approach = small(name)
+    check_approach(approach, grade_task, grade_examples)
+    predictor = approach.fit(grade_task, grade_examples, [], seed=0, context=Context())
+    said = predictor.predict(grade_examples[:5])
+    predictor.close()
+    expected = said.scores @ [0, 1, 2]
+    assert [float(answer) for answer in said.answers] == pytest.approx(expected, abs=6e-4)
+
+
 @pytest.mark.parametrize(
     "place", [i for i, spec in enumerate(specs("")) if {"prompted", "tuned"} & set(spec)]
 )
@@ -72,6 +128,18 @@ def test_a_language_model_learns_to_write_entities(tiny_folder, extract_task, ex
     assert main_score(untrained, extract_task, train) < 0.2
     assert said.scores is None
     assert all(":" in text or text == "none" for text in said.raw)
+
+
+def test_long_texts_with_entities_are_written_window_by_window(tiny_folder, extract_task):
+    approach = Prompted(model=str(tiny_folder), precision="float32")
+    predictor = approach.fit(extract_task, (), (), seed=0, context=Context())
+    long, short = Example("a", ("Rao in 2019 " * 200,)), Example("b", ("Rao in 2019",))
+    said = predictor.predict([long, short])
+    assert predictor.num_cut([long, short]) == 1
+    assert said.raw[0].count("\n") + 1 >= 2, "one answer for each window at least"
+    assert said.raw[1] == predictor.predict([short]).raw[0]
+    for found in read_entities(said.answers[0] or "[]"):
+        assert long.texts[0][found.start : found.end] == found.surface
 
 
 def test_every_approach_of_the_folder_is_checked(tiny_folder):

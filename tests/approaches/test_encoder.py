@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,7 +8,9 @@ from safetensors.torch import load_file, save_file
 from textune.approaches.base import Context
 from textune.approaches.encoder import Encoder
 from textune.core.errors import StoreError
-from textune.data.entities import read_entities
+from textune.data.entities import entity, read_entities, write_entities
+from textune.data.examples import Example
+from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import metrics_of
 from textune.study.plan import make_plan
 from textune.study.spec import build_study
@@ -60,17 +63,46 @@ def test_a_batch_gives_what_each_text_gives_alone(encoder, extract_task, extract
     assert torch.isclose(engine.loss(items), (each * words).sum() / words.sum(), atol=1e-5)
 
 
-def test_words_are_places_in_the_text_and_long_texts_are_cut(encoder, extract_task):
+def test_words_are_places_in_the_text(encoder, extract_task):
     predictor = encoder()._predictor(extract_task, seed=0)
     (item,) = predictor.engine.encode([("Zoë's method, of 2019.",)])
     text = "Zoë's method, of 2019."
     assert [text[s:e] for s, e in item.words] == [
         "Zoë", "'", "s", "method", ",", "of", "2019", ".",
     ]  # fmt: skip
-    assert not item.is_cut
-    (long,) = predictor.engine.encode([("method " * 400,)])
-    assert long.is_cut
-    assert len(long.ids) == predictor.engine.context
+
+
+def test_long_texts_are_cut_to_the_context_around_what_is_marked(
+    encoder, classify_task, classify_examples
+):
+    data = replace(classify_task.data, marks=("<<", ">>"))
+    predictor = encoder()._predictor(replace(classify_task, data=data), seed=0)
+    long = Example("a", ("method " * 300 + "<< result >> " + "method " * 300,))
+    (window,) = predictor._windows([long])
+    (item,) = predictor.engine.encode([window.example.texts])
+    assert "<< result >>" in window.example.texts[0]
+    assert predictor.engine.context * 0.8 < len(item.ids) <= predictor.engine.context
+    assert predictor.num_cut([long, *classify_examples[:3]]) == 1
+    assert len(predictor.predict([long]).answers) == 1
+
+
+def test_entities_of_long_texts_are_found_in_windows(encoder, extract_task, extract_examples):
+    text = " ".join(e.texts[0] for e in extract_examples[:30])
+    entities, at = [], 0
+    for example in extract_examples[:30]:
+        found = read_entities(example.answer)
+        entities += [entity(text, e.start + at, e.end + at, e.type) for e in found]
+        at += len(example.texts[0]) + 1
+    long = Example("long", (text,), write_entities(entities))
+    predictor = encoder(epochs=30).fit(
+        extract_task, [long, *extract_examples], (), seed=0, context=Context()
+    )
+    assert predictor.num_cut([long, *extract_examples]) == 1
+    (answer,) = predictor.predict([long]).answers
+    places = [e.start for e in read_entities(answer)]
+    scores = metrics_of(extract_task).score(Predictions([answer]), [long.answer])
+    assert scores["micro_f1"] > 0.8
+    assert max(places) > 0.9 * len(text)
 
 
 def test_the_second_text_of_a_pair_has_no_words_of_its_own(encoder, pair_task):

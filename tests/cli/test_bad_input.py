@@ -123,14 +123,14 @@ STUDIES = [
     study("a key twice", "name: a\nname: b\n", 'duplicate key "name"', "this line"),
     study("an empty file", "", "study.yaml: expected a mapping", "key: value"),
     study("a typo", "nam: small\ntask: mood.yaml\napproaches: [majority]\n", "'nam'", "'name'?"),
-    study("a missing key", "name: small\ntask: mood.yaml\n", "'approaches' is missing", "add"),
+    study("a missing key", "name: small\ntask: mood.yaml\n", "'approaches' is missing", "tfidf"),
     study(
         "a slash in the name",
         "name: a/b\ntask: mood.yaml\napproaches: [majority]\n",
         "study.yaml: 'a/b' cannot name a folder",
         "plain words",
     ),
-    study("no approaches", f"{STUDY}approaches: []\n", "study.yaml: no approaches", "tfidf"),
+    study("no approaches", f"{STUDY}approaches: []\n", "study.yaml: 'approaches' is", "tfidf"),
     study(
         "an unknown task",
         "name: a\ntask: sciite\napproaches: [majority]\n",

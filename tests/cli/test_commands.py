@@ -73,7 +73,8 @@ def test_the_schema_describes_a_study_file(textune):
     schema = json.loads(textune("schema").out)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert schema["type"] == "object"
-    assert set(schema["required"]) == {"name", "task", "approaches"}
+    assert schema["required"] == ["name"]
+    assert schema["anyOf"] == [{"required": ["task", "approaches"]}, {"required": ["parts"]}]
     assert schema["additionalProperties"] is False
     assert "runs/" in schema["properties"]["name"]["description"]
     protocol = schema["$defs"]["ProtocolSpec"]
@@ -111,14 +112,14 @@ def test_a_schema_points_nowhere_that_is_not_there(textune):
         found = schema
         for step in reference.removeprefix("#/").split("/"):
             found = found[step]
-        assert found["properties"]
+        assert "properties" in found or "anyOf" in found
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_study_that_comes_with_textune_is_well_formed(path):
-    from textune.study.spec import load_study
+    from textune.study.spec import load_studies
 
-    assert load_study(path).approaches
+    assert all(study.approaches for study in load_studies(path))
 
 
 def test_a_plan_shows_what_is_to_be_done(moods, textune, snapshot, monkeypatch):
@@ -180,25 +181,6 @@ def test_a_plan_without_language_models_loads_nothing_heavy(moods, process):
     said, loaded = process("plan", "study.yaml")
     assert (said.code, said.err) == (0, "")
     assert not loaded & {"torch", "transformers", "peft"}
-
-
-def test_a_sample_task_is_checked(textune):
-    said = textune("check", "citation-sample")
-    assert (said.code, said.err) == (0, "")
-    assert "background" in said.out
-    assert "360 test examples can show accuracy differences from about" in said.out
-
-
-def test_a_users_file_is_checked(moods, textune, snapshot):
-    with (moods / "mood.csv").open("a") as handle:
-        handle.write("extra,it was a nice and great day,bad\n")
-    said = textune("check", "mood.csv")
-    assert (said.code, said.err) == (0, "")
-    assert said.out == snapshot
-    content = json.loads(textune("check", "mood.csv", "--json").out)
-    assert (content["task"], content["audit"]["parts"][0]["name"]) == ("mood", "train")
-    assert content["detectable_difference"] > 0
-    assert content["audit"]["findings"]
 
 
 def test_from_a_csv_to_a_used_model(moods, textune, snapshot):

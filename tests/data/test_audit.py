@@ -3,7 +3,7 @@ import json
 import pytest
 
 from textune.core.config import plain
-from textune.data.audit import Audit, Lengths, audit, lengths
+from textune.data.audit import Audit, Lengths, TokenCounts, Tokens, audit, lengths
 from textune.data.examples import Example, Examples
 from textune.data.findings import Excerpt, Finding
 from textune.data.sources import Layout, read_examples
@@ -44,7 +44,7 @@ def test_clean_data_yield_nothing_but_the_majority():
     result = audit(train, made(*varied("a", 5, 50), *varied("b", 3, 50)), labels=("a", "b"))
     (finding,) = result.findings
     assert finding.level == "info"
-    assert finding.message == "always answering 'a' is right for 62.5% of train"
+    assert finding.message == "always answering 'a' is right for 62.5 % of train"
 
 
 def test_parts_are_summed_up_in_the_order_of_the_labels():
@@ -62,9 +62,17 @@ def test_lengths_are_quantiles():
     assert lengths(range(101)) == Lengths(minimum=0, median=50, p95=95, maximum=100)
 
 
-def test_token_counts_become_lengths_of_each_model():
-    result = audit(made(*varied("a", 5)), None, labels=("a",), token_counts={"tiny": [3, 5]})
-    assert result.tokens == {"tiny": Lengths(minimum=3, median=4, p95=4.9, maximum=5)}
+def test_token_counts_become_lengths_of_each_model_and_say_what_is_cut():
+    counts = {"tiny": TokenCounts([3, 9, 4, 5, 9], room=8), "wide": TokenCounts([3] * 5, room=8)}
+    result = audit(made(*varied("a", 5)), None, labels=("a",), token_counts=counts)
+    long = Lengths(minimum=3, median=5, p95=9, maximum=9)
+    assert result.tokens["tiny"] == Tokens(lengths=long, room=8, num_cut=2)
+    assert result.tokens["wide"].num_cut == 0
+    cut = found(result, "cut for tiny")
+    assert (cut.level, cut.count) == ("warning", 2)
+    assert cut.message == "2 examples are cut for tiny: longer than its 8 tokens, by 1 at most"
+    assert [excerpt.ids for excerpt in cut.examples] == [("e1",), ("e4",)]
+    assert "cut for wide" not in names(result)
 
 
 def test_repeats_and_contradictions_are_shown_with_ids_and_labels():
@@ -110,21 +118,39 @@ def test_labels_that_are_absent_rare_untested_or_shifted_are_named():
     result = audit(train, test, labels=("a", "b", "c", "d"), folds=5)
     assert found(result, "absent label").message.endswith("without training example: d")
     rare = found(result, "rare label")
-    assert rare.message == "1 label(s) with fewer than 5 examples: c (2)"
+    assert rare.message == "1 label with fewer than 5 examples, too few to learn from: c (2)"
     assert rare.level == "warning"
     assert found(result, "untested label").count == 2
     shift = found(result, "label shift")
-    assert shift.message.endswith("a (60% to 25%), b (30% to 75%)")
+    assert shift.message.endswith("a (60 % to 25 %), b (30 % to 75 %)")
 
 
 def test_a_label_rarer_than_the_folds_is_a_problem_when_folds_must_be_made():
     result = audit(made(*varied("a", 9), *varied("b", 2)), None, labels=("a", "b"), folds=5)
-    assert found(result, "rare label").level == "problem"
+    rare = found(result, "rare label")
+    assert rare.level == "problem"
+    assert rare.message == "1 label with fewer than 5 examples, too few for 5 folds: b (2)"
 
 
-def test_empty_and_very_short_texts_are_shown():
-    train = made((" ", "a"), ("tiny", "a"), *varied("a", 5))
+def test_labels_that_are_exactly_even_or_far_from_it_are_named():
+    even = audit(made(*varied("a", 6), *varied("b", 6)), None, labels=("a", "b"))
+    assert found(even, "balanced").message == "every label has exactly 6 in train"
+    uneven = audit(made(*varied("a", 60), *varied("b", 6)), None, labels=("a", "b"))
+    assert found(uneven, "imbalance").message == "'a' is 10 times as frequent as 'b' in train"
+    assert found(uneven, "imbalance").level == "info"
+
+
+def test_the_majority_is_said_in_the_words_of_the_kind():
+    rows = made(*((text, "[]") for text, _ in varied("a", 5)))
+    result = audit(rows, None, labels=("a",), labels_in=lambda _: (), said=lambda _: "nothing")
+    expected = "always answering 'nothing' is right for 100.0 % of train"
+    assert found(result, "majority").message == expected
+
+
+def test_empty_very_short_and_damaged_texts_are_shown():
+    train = made((" ", "a"), ("tiny", "a"), ("a caf\ufffd by the river", "a"), *varied("a", 5))
     result = audit(train, None, labels=("a",))
+    assert found(result, "damaged in train").examples[0].ids == ("e2",)
     assert found(result, "empty in train").level == "problem"
     assert found(result, "short in train").examples[0].ids == ("e1",)
 
@@ -133,7 +159,7 @@ def test_groups_that_cross_a_fixed_split_are_a_problem():
     train = made(*((text, label, "paper 1") for text, label in varied("a", 5)))
     test = made(("one text of its own", "a", "paper 1"), ("and another text", "a", "paper 2"))
     result = audit(train, test, labels=("a",))
-    assert found(result, "groups").message == "1 group(s) in train, the largest of 5 example(s)"
+    assert found(result, "groups").message == "1 group in train, the largest of 5 examples"
     assert found(result, "group leak").count == 1
 
 
@@ -147,7 +173,10 @@ def test_a_question_that_recurs_in_several_pairs_is_reported_unless_grouped(grou
     result = audit(train, None, labels=("a",))
     assert ("recurring text" in names(result)) == warned
     if warned:
-        assert found(result, "recurring text").examples[0].ids == ("e0", "e1")
+        recurring = found(result, "recurring text")
+        assert recurring.examples[0].ids == ("e0", "e1")
+        assert recurring.message.startswith("1 text recurs in several pairs")
+        assert "'grouped: texts' keeps them together" in recurring.message
 
 
 def test_a_question_shared_by_train_and_test_pairs_is_reported():
@@ -201,4 +230,4 @@ def test_qqp_has_no_repeated_pair_but_shared_questions_and_a_label_shift(real_da
     result = audit(train, dev, labels=("1", "0"))
     assert not {"leak", "contradiction", "repeats in train"} & names(result)
     assert found(result, "shared text").count == 1864
-    assert found(result, "label shift").message.endswith("1 (36% to 50%), 0 (64% to 50%)")
+    assert found(result, "label shift").message.endswith("1 (36 % to 50 %), 0 (64 % to 50 %)")

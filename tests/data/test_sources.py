@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from textune.core.errors import ConfigError, DataError
 from textune.data.examples import Example
+from textune.data.readers.base import reader_for
 from textune.data.sources import (
     Layout,
     column_names,
     content_id,
     iter_examples,
     read_examples,
-    reader_for,
 )
 
 PLAIN = Layout(text_columns=("text",))
@@ -47,6 +47,10 @@ def csv(folder: Path, text: str) -> Path:
         ("a.TSV.gz", "tsv"),
         ("a.b.jsonl.gz", "jsonl"),
         ("a.ndjson", "jsonl"),
+        ("a.json.gz", "json"),
+        ("a.spacy", "docbin"),
+        ("in/dataset_info.json#name", "dataset_info"),
+        ("hub:owner/name#test", "hub"),
         ("a.parquet", "parquet"),
     ],
 )
@@ -59,8 +63,8 @@ def test_a_named_format_beats_the_ending():
 
 
 def test_an_unknown_ending_gets_a_suggestion():
-    with pytest.raises(DataError, match=r"unknown file ending '\.json'") as caught:
-        reader_for(Path("a.json"))
+    with pytest.raises(DataError, match=r"unknown file ending '\.jsonlines'") as caught:
+        reader_for(Path("a.jsonlines"))
     assert "did you mean '.jsonl'?" in caught.value.hint
     assert "parquet" in caught.value.hint
 

@@ -27,7 +27,7 @@ from command_list import commands
 
 from textune.core.config import parse, parse_yaml, plain
 from textune.cost.price import PriceTable
-from textune.study.spec import StudyFile, build_study
+from textune.study.spec import StudyFile, build_studies
 from textune.tasks.base import TaskSpec, load_task
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def check_yaml(block: Block, folder: Path) -> None:
     if is_part(content, PriceTable):
         parse(PriceTable, content, where="page")
     elif is_part(content, StudyFile):
-        build_study({**STUDY, **content, "task": STUDY["task"]}, where="page", beside=folder)
+        build_studies({**STUDY, **content, "task": STUDY["task"]}, where="page", beside=folder)
     else:
         whole = is_part({"kind", "name", "instruction", "labels", "data"}, content)
         filled = {} if whole else plain(load_task("citation-sample"))

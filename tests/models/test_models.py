@@ -9,7 +9,7 @@ from textune.core.errors import ConfigError, ModelError
 from textune.core.files import sha256_of
 from textune.models import fetch
 from textune.models.catalog import ModelSpec, WheelSource, find_model, library_names
-from textune.models.linear import STRENGTHS, LinearClassifier, fit_linear
+from textune.models.linear import STRENGTHS, LinearClassifier, fit_each, fit_linear
 from textune.models.load import Pool, checksum, load_causal
 from textune.testing import tiny_model, tiny_model_folder
 
@@ -167,11 +167,30 @@ def test_a_linear_classifier_says_what_scikit_learn_says(labels, tmp_path):
     ours = fit_linear(features, answers, labels, strength=2.0, seed=0)
     theirs = LogisticRegression(C=2.0, max_iter=2000)
     theirs.fit(features, answers)
-    said = ours.predict(features, labels)
-    np.testing.assert_allclose(said.scores, theirs.predict_proba(features), atol=1e-6)
+    scores_NC = ours.scores(features)
+    np.testing.assert_allclose(scores_NC, theirs.predict_proba(features), atol=1e-6)
     ours.save(tmp_path / "linear.safetensors")
-    again = LinearClassifier.load(tmp_path / "linear.safetensors").predict(features, labels)
-    np.testing.assert_array_equal(again.scores, said.scores)
+    again = LinearClassifier.load(tmp_path / "linear.safetensors")
+    np.testing.assert_array_equal(again.scores(features), scores_NC)
+
+
+def test_a_regression_for_each_label_is_that_of_one_against_the_rest(tmp_path):
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(90, 4))
+    flags = np.stack([features[:, 0] > 0, features[:, 1] > 0.5], axis=1)
+    named = [[x for x, has in zip("ab", row, strict=True) if has] for row in flags]
+    ours = fit_each(features, named, ["a", "b"], strength=2.0, seed=0)
+    theirs = OneVsRestClassifier(LogisticRegression(C=2.0, max_iter=2000)).fit(features, flags)
+    np.testing.assert_allclose(ours.scores(features), theirs.predict_proba(features), atol=1e-6)
+    ours.save(tmp_path / "linear.safetensors")
+    again = LinearClassifier.load(tmp_path / "linear.safetensors", exclusive=False)
+    np.testing.assert_array_equal(again.scores(features), ours.scores(features))
+    constant = fit_each(features, [["a"]] * 90, ["a", "b"], strength=2.0, seed=0)
+    np.testing.assert_allclose(constant.scores(features), [[1.0, 0.0]] * 90, atol=1e-300)
 
 
 def test_the_strength_is_chosen_by_held_out_likelihood():

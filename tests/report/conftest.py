@@ -12,6 +12,7 @@ from textune.cost.energy import Energy
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.label import Label
+from textune.results.parts import PartsSpec, save_parts
 from textune.results.record import CellKey, Cost, Failure, Record, ScoredExamples, Trial
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec, save_run
 from textune.results.store import Store
@@ -43,6 +44,8 @@ class Fake:
     """(fold, seed) of cells that did not run."""
     trials: Sequence[Trial] = ()
     """What every cell tried."""
+    cut: int = 0
+    """Tested examples that were too long."""
     copy_of: str = ""
     """Draws the same random numbers as the approach of that label."""
 
@@ -105,7 +108,8 @@ def _write_cell(
         cost=_cost(fake),
         num_train=key.size,
         num_test=len(examples),
-        notes={"search_train": 400, "search_valid": 100} if fake.trials else {},
+        notes={"test_cut": fake.cut}
+        | ({"search_train": 400, "search_valid": 100} if fake.trials else {}),
         trials=list(fake.trials),
     )
     store.save(record, ScoredExamples([e.id for e in examples], examples.answers, predictions))
@@ -210,5 +214,25 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     def make(approaches: dict[str, dict[str, object]], **design: object) -> Path:
         fakes = {label: Fake(**fields) for label, fields in approaches.items()}
         return write_run(tmp_path / "run", Design(approaches=fakes, **design))
+
+    return make
+
+
+@pytest.fixture
+def make_parts(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study with parts: ``make_parts({"a": ({"lora": {"accuracy": 0.8}}, {})})``.
+
+    Each part is the approaches and the design of a ``make_run``; None is one that has not run.
+    """
+
+    def make(
+        parts: dict[str, tuple[dict[str, dict[str, object]], dict[str, object]] | None],
+    ) -> Path:
+        for name, part in parts.items():
+            if part is not None:
+                fakes = {label: Fake(**fields) for label, fields in part[0].items()}
+                write_run(tmp_path / name, Design(approaches=fakes, **part[1]))
+        save_parts(tmp_path, PartsSpec(name="two papers", parts=tuple(parts)))
+        return tmp_path
 
     return make

@@ -86,6 +86,14 @@ def test_the_summary_leads_with_the_answer_and_says_what_is_not_shown(make_run):
     assert "tied does not mean equal" in text
 
 
+def test_the_summary_says_whose_tested_texts_were_cut(make_run):
+    cut = {**STUDY, "lora": {**STUDY["lora"], "cut": 12}}
+    (points,) = [b for b in blocks_of("summary", make_run(cut))[2:] if isinstance(b, Points)]
+    assert any(item.endswith("read in parts: 12 by lora.") for item in points.items)
+    (points,) = [b for b in blocks_of("summary", make_run(STUDY))[2:] if isinstance(b, Points)]
+    assert not any("read in parts" in item for item in points.items)
+
+
 def test_the_summary_lists_what_was_rejected(make_run):
     blocks = blocks_of("summary", make_run(STUDY), limits=Limits(max_price=0.015))
     rejected = next(t for t in tables_in(blocks) if t.name == "rejected")

@@ -21,8 +21,8 @@ class Listener:
         self.records: dict[str, Record] = {}
         """Label of the approach -> its last record."""
 
-    def begin(self, cells: int, done: int) -> None:
-        self.begun.append((cells, done))
+    def begin(self, plan: Plan, done: int) -> None:
+        self.begun.append((len(plan.cells), done))
 
     def started(self, cell: Cell) -> None:
         self.started_labels.append(cell.key.approach)
@@ -59,6 +59,12 @@ def run(moods: Path) -> Callable[..., tuple[Outcome, Listener]]:
         return run_study(plan, moods / "run", heard, Options(**options)), heard
 
     return call
+
+
+@pytest.fixture
+def listener() -> Listener:
+    """A watcher that remembers."""
+    return Listener()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from textune.core.errors import DataError, ImpossibleError
+from textune.core.errors import DataError, ImpossibleError, ModelError
 from textune.results.record import Record
 from textune.study.estimate import estimate
 
@@ -224,3 +224,105 @@ def _record(cell, **seconds):
         num_train=12,
         num_test=12,
     )
+
+
+@pytest.fixture
+def pairs_that_recur(moods):
+    """A task of 40 pairs, half of which share a text with another one."""
+    rows = ["one,two,label"]
+    for place in range(10):
+        rows += [f"q{place},r{place},same", f"r{place},s{place},different"]
+        rows += [f"t{place},u{place},same", f"v{place},w{place},different"]
+    (moods / "pairs.csv").write_text("\n".join([*rows, ""]))
+    columns = {"text": ["one", "two"], "answer": "label"}
+    return {
+        "name": "pairs",
+        "kind": "pair",
+        "instruction": "Say whether they are the same.",
+        "labels": {"same": "", "different": ""},
+        "data": {"train": "pairs.csv", "columns": columns},
+    }
+
+
+def recurring(plan):
+    """How many tested pairs share a text with a pair trained on."""
+    rows = plan.examples.rows
+    known = [{t for i in cell.train for t in rows[i].texts} for cell in plan.cells]
+    tested = zip(plan.cells, known, strict=True)
+    return sum(bool(k & set(rows[i].texts)) for cell, k in tested for i in cell.test)
+
+
+def test_pairs_that_share_a_text_can_be_kept_in_one_fold(plan_of, pairs_that_recur):
+    at_random = plan_of("majority", task=pairs_that_recur, folds=5)
+    kept = plan_of("majority", task=pairs_that_recur, folds=5, grouped="texts")
+    assert recurring(at_random) > 0
+    assert recurring(kept) == 0
+    assert len(kept.tested) == 40
+    again = plan_of("majority", task=pairs_that_recur, grouped="texts", valid_fraction=0.2)
+    for cell in again.cells:
+        parts = [{again.examples.rows[i].group for i in p} for p in (cell.train, cell.valid)]
+        assert not parts[0] & parts[1]
+
+
+def test_folds_of_a_sample_are_of_the_same_pairs_however_they_are_made(plan_of, pairs_that_recur):
+    plans = [
+        plan_of("majority", task=pairs_that_recur, examples=20, grouped=grouped)
+        for grouped in ("texts", False)
+    ]
+    ids = [{row.id for row in plan.tested} for plan in plans]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 20
+    assert sorted(plans[0].tested.answers) == ["different"] * 10 + ["same"] * 10
+    texts = [set(row.texts) for row in plans[0].tested]
+    others = [row for row in plans[0].examples if row.id not in ids[0]]
+    assert not any(set(row.texts) & tested for row in others for tested in texts)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "error"),
+    [
+        ({"examples": 24}, "a sample of 24 examples out of 24"),
+        ({"examples": 8, "split": "fixed"}, "is for folds, and the split is fixed"),
+    ],
+)
+def test_a_sample_that_cannot_be_is_refused(plan_of, moods, protocol, error):
+    data = task(moods)["data"]
+    split = {**data, "test": "mood.csv"} if "split" in protocol else data
+    with pytest.raises(DataError, match=error):
+        plan_of("majority", task=task(moods, data=split), **protocol)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A cache of the Hub without network."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "hub"
+
+
+@pytest.mark.parametrize("approach", ["prompted", "tuned", "nearest"])
+def test_a_model_whose_configuration_cannot_be_had_ends_the_plan(plan_of, hub, approach):
+    with pytest.raises(ModelError, match=r"cannot get someone/large@main from the Hub") as caught:
+        plan_of({approach: {"model": "someone/large"}})
+    assert "check the id and the network" in caught.value.hint
+
+
+@pytest.mark.parametrize("approach", ["prompted", "tuned"])
+def test_a_model_of_the_hub_is_priced_by_its_configuration_alone(plan_of, hub, moods, approach):
+    from textune.testing import tiny_model_folder
+
+    folder = hub / "models--someone--large"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
+    tiny_model_folder(folder / "snapshots" / ("0" * 40), (moods / "mood.csv").read_text().split())
+    for weights in folder.rglob("*.safetensors"):
+        weights.unlink()
+    plan = plan_of({approach: {"model": "someone/large"}})
+    assert not plan.impossible
+    (label,) = plan.study.approaches
+    said = estimate(plan, label, [])
+    assert said.basis == "stated rates"
+    assert said.needed_bytes > 0

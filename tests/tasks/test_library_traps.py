@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 
-from textune.data import findings
+from textune.data import checks
 from textune.data.audit import audit
 from textune.data.examples import Example, Examples
 from textune.data.findings import Finding, Part
@@ -15,10 +15,10 @@ from textune.tasks.base import load_task
 def found(train: Examples, test: Examples) -> dict[str, Finding]:
     """What the audit's exact checks report, by name; near repeats take longer."""
     parts = Part.of("train", train), Part.of("test", test)
-    checks = [*findings.repeat_findings(*parts)]
+    shown = [*checks.repeat_findings(*parts)]
     if len(train.rows[0].texts) == 2:
-        checks += findings.pair_findings(*parts)
-    return {finding.name: finding for finding in checks}
+        shown += checks.pair_findings(*parts)
+    return {finding.name: finding for finding in shown}
 
 
 def answers_by_text(rows: Examples) -> dict[tuple[str, ...], list[str | None]]:

@@ -99,6 +99,10 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write everything that ``Approach.load`` needs into an existing folder; no pickle."""
 
+    def num_cut(self, examples: Sequence[Example]) -> int:  # for others
+        """How many of these examples it cannot read whole: they are cut, or read in windows."""
+        return 0
+
     def close(self) -> None:  # noqa: B027  # optional: most borrow nothing
         """Give back what was borrowed from the worker; no prediction is possible afterwards."""
 
@@ -109,7 +113,7 @@ class Approach(Plugin, ABC):
 
     family: ClassVar[Family]
     """What readers of a table compare with what."""
-    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair"})
+    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "multilabel", "pair", "grade"})
     """Kinds of task that it can solve."""
     reads_prompt: ClassVar[bool] = False
     """Whether instruction, definitions and answer words can change its result."""

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textune.approaches.base import Approach, Context, Family, Notes, Predictor
+from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.errors import StoreError
 from textune.core.seeds import derive
+from textune.data.cutting import cut_to
 from textune.data.entities import read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.data.tags import entities_of, tags_of
+from textune.data.windows import Window, divide, join
 from textune.models.catalog import find_model
 from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
 
 if TYPE_CHECKING:
+    from textune.cost.demand import Demand
     from textune.engine.encoder import Encoded, EncoderEngine
+    from textune.models.architecture import Drafts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,9 @@ class Encoder(Approach):
     """
 
     family: ClassVar[Family] = "small model"
-    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair", "extract"})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {"classify", "multilabel", "pair", "grade", "extract"}
+    )
     lr: ClassVar[float] = 1e-4
     """Default learning rate."""
 
@@ -65,7 +71,6 @@ class Encoder(Approach):
         watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         progress = train_loop(trainee, items, self.training, lr=lr, seed=seed, watch=watch)
         predictor.notes |= progress.notes(lr)
-        predictor.notes["inputs_cut"] = sum(item.is_cut for item in items)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -86,6 +91,31 @@ class Encoder(Approach):
         """With the learning rate."""
         training = replace(self.training, lr=self.training.rate(self.lr))
         return replace(self, training=training)
+
+    def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
+        """From the largest step, run without weights, and the lengths of all inputs."""
+        import torch
+
+        from textune.engine.encoder import EncoderEngine
+        from textune.models.encoder_head import EncoderWithHead
+        from textune.training.encoder_forecast import encoder_demand
+
+        draft = drafts.of(self.model, form="encoder")
+        with torch.device("meta"):
+            head = EncoderWithHead(draft.architecture.weightless_encoder(), len(classes_of(task)))
+        by_word = task.kind.has_entities
+        engine = EncoderEngine(
+            head,
+            draft.tokenizer,
+            context=draft.context,
+            by_word=by_word,
+            exclusive=task.kind.is_exclusive,
+        )
+        predictor = EncoderPredictor(task, engine)
+        train, valid, test = (
+            predictor.encoded(part) for part in (parts.train, parts.valid, parts.test)
+        )
+        return encoder_demand(engine, train, valid, test, self.training)
 
     @property
     def base(self) -> str:
@@ -110,7 +140,11 @@ class Encoder(Approach):
             model = EncoderWithHead(loaded.model, len(classes_of(task))).to(loaded.model.device)
         by_word = task.kind.has_entities
         engine = EncoderEngine(
-            model.eval(), loaded.tokenizer, context=loaded.context, by_word=by_word
+            model.eval(),
+            loaded.tokenizer,
+            context=loaded.context,
+            by_word=by_word,
+            exclusive=task.kind.is_exclusive,
         )
         return EncoderPredictor(task, engine)
 
@@ -139,28 +173,44 @@ class EncoderPredictor(Predictor):
 
         code = {name: place for place, name in enumerate(self.classes)}
         found = []
-        for item, example in zip(self._encode(examples), examples, strict=True):
+        parts = [window.example for window in self._windows(examples)]
+        for item, example in zip(self._encode(parts), parts, strict=True):
             answer = str(example.answer)
-            names = tags_of(item.words, read_entities(answer)) if self._tags else [answer]
-            found.append(with_targets(item, [code[name] for name in names]))
+            if not self.task.kind.is_exclusive:
+                named = self.task.kind.labels_in(answer)
+                targets = [int(name in named) for name in self.classes]
+            elif self._tags:
+                targets = [code[tag] for tag in tags_of(item.words, read_entities(answer))]
+            else:
+                targets = [code[self.task.kind.label_of(answer)]]
+            found.append(with_targets(item, targets))
         return found
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """The likeliest label with scores (N, C), or the entities that the likeliest tags make."""
         import numpy as np
 
-        items = self._encode(examples)
+        windows = self._windows(examples)
+        parts = [window.example for window in windows]
+        items = self._encode(parts)
         scores = self.engine.scores(items)
-        best = [[self.classes[i] for i in each.argmax(-1).tolist()] for each in scores]
         if not self._tags:
             rows = np.concatenate([each.numpy() for each in scores]) if scores else None
-            return Predictions([names[0] for names in best], rows)
-        return Predictions(
-            [
-                write_entities(entities_of(example.texts[0], item.words, tags))
-                for example, item, tags in zip(examples, items, best, strict=True)
-            ]
-        )
+            return Predictions([] if rows is None else self.task.answers_from(rows), rows)
+        best = [[self.classes[i] for i in each.argmax(-1).tolist()] for each in scores]
+        answers = [
+            write_entities(entities_of(part.texts[0], item.words, tags))
+            for part, item, tags in zip(parts, items, best, strict=True)
+        ]
+        return Predictions(join(windows, answers, examples))
+
+    def encoded(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Every part of every example as the encoder reads it."""
+        return self._encode([window.example for window in self._windows(examples)])
+
+    def num_cut(self, examples: Sequence[Example]) -> int:
+        """Those longer than the encoder's context."""
+        return sum(not self._fits(example) for example in examples)
 
     def save(self, folder: Path) -> None:
         """All weights; which encoder they are of says the approach."""
@@ -172,6 +222,20 @@ class EncoderPredictor(Predictor):
     @property
     def _tags(self) -> bool:
         return self.task.kind.has_entities
+
+    def _windows(self, examples: Sequence[Example]) -> list[Window]:
+        """What is read: of long texts with entities every part, of others what fits."""
+        if self._tags:
+            return divide(examples, self._fits)
+        room, marks = self.engine.context, self.task.data.marks
+        short = [cut_to(example, room, self._length, marks) for example in examples]
+        return [Window(example, i, 0, (0, 0)) for i, example in enumerate(short)]
+
+    def _fits(self, example: Example) -> bool:
+        return self._length(example) <= self.engine.context
+
+    def _length(self, example: Example) -> int:
+        return self.engine.length(example.texts)
 
     def _encode(self, examples: Sequence[Example]) -> list[Encoded]:
         return self.engine.encode([example.texts for example in examples])

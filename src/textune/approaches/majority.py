@@ -31,31 +31,29 @@ class Majority(Approach):
         context: Context,
     ) -> Predictor:
         """Count labels; the first in the task's order wins a tie."""
-        counts = Counter(str(e.answer) for e in train)
+        counts = Counter(label for e in train for label in task.kind.labels_in(str(e.answer)))
         shares = [counts[label] / len(train) for label in task.labels]
-        return MajorityPredictor(list(task.labels), shares)
+        return MajorityPredictor(task, shares)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """From ``majority.json``."""
         content = read_json(folder / "majority.json")
-        return MajorityPredictor(
-            list(task.labels), [float(content[label]) for label in task.labels]
-        )
+        return MajorityPredictor(task, [float(content[label]) for label in task.labels])
 
 
 class MajorityPredictor(Predictor):
     """Holds the share of each label."""
 
-    def __init__(self, labels: list[str], shares: list[float]) -> None:
-        self.labels = labels
+    def __init__(self, task: TaskSpec, shares: list[float]) -> None:
+        self.task = task
         self.shares = shares
         self.notes: Notes = {}
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """The same answer for all, with the training shares as scores."""
-        answer = self.labels[int(np.argmax(self.shares))]
-        return Predictions([answer] * len(examples), np.tile(self.shares, (len(examples), 1)))
+        scores_NC = np.tile(self.shares, (len(examples), 1))
+        return Predictions(self.task.answers_from(scores_NC), scores_NC)
 
     def save(self, folder: Path) -> None:
         """``majority.json``: label -> share."""
-        write_json(folder / "majority.json", dict(zip(self.labels, self.shares, strict=True)))
+        write_json(folder / "majority.json", dict(zip(self.task.labels, self.shares, strict=True)))

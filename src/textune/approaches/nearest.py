@@ -11,7 +11,7 @@ from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.models.catalog import find_model
-from textune.models.linear import LinearClassifier, Strength, fit_linear
+from textune.models.linear import LinearClassifier, Strength, fit_for
 from textune.tasks.base import TaskSpec
 
 
@@ -41,15 +41,13 @@ class Nearest(Approach):
         """Embed the training part, fit the weights."""
         predictor = NearestPredictor(self.model, task)
         features = predictor.features(train)
-        answers = [str(e.answer) for e in train]
-        linear = fit_linear(
-            features, answers, list(task.labels), strength=self.strength, seed=seed
-        )
+        linear = fit_for(task, features, train, strength=self.strength, seed=seed)
         return predictor.with_linear(linear)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """The encoder comes from the catalog, the weights from the folder."""
-        linear = LinearClassifier.load(folder / "linear.safetensors")
+        exclusive = task.kind.is_exclusive
+        linear = LinearClassifier.load(folder / "linear.safetensors", exclusive=exclusive)
         return NearestPredictor(self.model, task).with_linear(linear)
 
     @property
@@ -98,7 +96,8 @@ class NearestPredictor(Predictor):
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Features, then softmax scores."""
-        return self.linear.predict(self.features(examples), list(self.task.labels))
+        scores_NC = self.linear.scores(self.features(examples))
+        return Predictions(self.task.answers_from(scores_NC), scores_NC)
 
     def save(self, folder: Path) -> None:
         """The weights; the encoder is in the catalog."""

@@ -29,7 +29,9 @@ class Prompted(Approach):
     """A language model as it is, asked with an instruction and n demonstrations."""
 
     family: ClassVar[Family] = "prompted"
-    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair", "extract"})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {"classify", "multilabel", "pair", "grade", "extract"}
+    )
     reads_prompt: ClassVar[bool] = True
 
     model: str = "smollm2-135m-instruct"
@@ -127,6 +129,10 @@ class PromptedPredictor(Predictor):
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Answers by the model, with scores (N, C) where labels are scored."""
         return self.readout.predict(examples)
+
+    def num_cut(self, examples: Sequence[Example]) -> int:
+        """Those whose prompt is longer than the context."""
+        return self.readout.num_cut(examples)
 
     def save(self, folder: Path) -> None:
         """The demonstrations; the model is in the catalog."""

@@ -14,7 +14,7 @@ from textune.core.artifacts import read_arrays, read_json, write_arrays, write_j
 from textune.core.errors import StoreError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.models.linear import LinearClassifier, Strength, fit_linear
+from textune.models.linear import LinearClassifier, Strength, fit_for
 from textune.tasks.base import TaskSpec
 
 
@@ -47,13 +47,7 @@ class Tfidf(Approach):
             _View(self._options(), i, {}, np.zeros(0)) for i in range(2 * task.kind.num_texts)
         ]
         features = [view.learn([e.texts[view.text] for e in train]) for view in views]
-        linear = fit_linear(
-            _joined(features),
-            [str(e.answer) for e in train],
-            list(task.labels),
-            strength=self.strength,
-            seed=seed,
-        )
+        linear = fit_for(task, _joined(features), train, strength=self.strength, seed=seed)
         return TfidfPredictor(task, views, linear)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -69,7 +63,8 @@ class Tfidf(Approach):
                 )
             vocabulary = {term: place for place, term in enumerate(terms)}
             views.append(_View(self._options(), index, vocabulary, rarity))
-        return TfidfPredictor(task, views, LinearClassifier.load(folder / "linear.safetensors"))
+        path, exclusive = folder / "linear.safetensors", task.kind.is_exclusive
+        return TfidfPredictor(task, views, LinearClassifier.load(path, exclusive=exclusive))
 
     def _options(self) -> tuple[dict[str, Any], dict[str, Any]]:
         shared = {"min_df": self.min_count, "sublinear_tf": True, "dtype": np.float64}
@@ -135,7 +130,8 @@ class TfidfPredictor(Predictor):
             return Predictions([])
         features = [v.features([e.texts[v.text] for e in examples]) for v in self.views]
         joined = _joined(features)
-        return self.linear.predict(joined, list(self.task.labels))
+        scores_NC = self.linear.scores(joined)
+        return Predictions(self.task.answers_from(scores_NC), scores_NC)
 
     def save(self, folder: Path) -> None:
         """Terms in their order, rarities and weights."""

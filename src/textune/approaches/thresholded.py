@@ -161,6 +161,10 @@ class ThresholdedPredictor(Predictor):
         (folder / "of").mkdir()
         self.inside.save(folder / "of")
 
+    def num_cut(self, examples: Sequence[Example]) -> int:
+        """As the predictor."""
+        return self.inside.num_cut(examples)
+
     def close(self) -> None:
         """Give back what the predictor borrowed."""
         self.inside.close()

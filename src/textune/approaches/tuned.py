@@ -40,7 +40,9 @@ class Tuned(Approach):
     """A language model adapted to the task by a tuning method."""
 
     family: ClassVar[Family] = "tuned"
-    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "pair", "extract"})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {"classify", "multilabel", "pair", "grade", "extract"}
+    )
     reads_prompt: ClassVar[bool] = True
 
     method: Annotated[Method, PluginOf(methods.REGISTRY)] = field(default_factory=LoRA)
@@ -140,7 +142,6 @@ class Tuned(Approach):
             raise
         readout.engine.forget_prefixes()
         predictor.notes |= progress.notes(lr)
-        predictor.notes["inputs_cut"] = readout.prompter.num_cut(train)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -281,6 +282,10 @@ class TunedPredictor(Predictor):
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Answers by the adapted model, with scores (N, C) where labels are scored."""
         return self.readout.predict(examples)
+
+    def num_cut(self, examples: Sequence[Example]) -> int:
+        """Those whose prompt is longer than the context."""
+        return self.readout.num_cut(examples)
 
     def save(self, folder: Path) -> None:
         """``adapter``: a PEFT folder (or a model folder), with all that another program needs.

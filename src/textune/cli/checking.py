@@ -1,117 +1,139 @@
 """``textune check``."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textune.cli.output import print_json, print_lines, print_table
-from textune.core.config import plain
+from textune.cli.check_page import print_page
+from textune.cli.output import print_json
+from textune.cli.sources import ColumnNames, task_of
+from textune.cli.token_counts import count_tokens, find_any
+from textune.core import files
+from textune.core.config import Json, plain
+from textune.core.errors import ConfigError, TextuneError
 from textune.data.audit import Audit, audit
 from textune.data.examples import Examples
-from textune.evaluation.significance import detectable_difference
-from textune.tasks.base import TaskSpec, library_names, load_task
-from textune.tasks.dataset import Dataset, load_dataset, task_from_file
-
-ASSUMED_ACCURACY = 0.8
-"""Accuracy at which the detectable difference is computed; the page says so."""
+from textune.data.findings import by_level
+from textune.data.folds import Fold
+from textune.evaluation.artefacts import Artefacts, artefact_findings, find_artefacts
+from textune.study.draft import Candidate, candidates, study_text
+from textune.study.protocol import Recommended, recommend
+from textune.tasks.base import TaskSpec, library_names
+from textune.tasks.dataset import Dataset, load_dataset
 
 
 @dataclass(frozen=True)
-class ColumnNames:
-    """Which columns of a data file are what, in the words of the command line."""
+class Checked:
+    """Everything that is known after looking."""
 
-    text: str
-    label: str
-    id: str | None
-    group: str | None
+    task: TaskSpec
+    audit: Audit
+    approaches: list[Candidate]
+    recommended: Recommended | TextuneError
+    """A protocol, or why there is none."""
+    artefacts: Artefacts | None
+    """What blind classifiers get right, where that can be told."""
 
 
-def show(source: str, columns: ColumnNames, *, model: str | None, as_json: bool) -> None:
-    """Audit a task or a labelled file."""
-    task = _task(source, columns)
-    dataset = load_dataset(task)
-    counts = _token_counts(task, dataset, model) if model else None
+def show(
+    source: str,
+    columns: ColumnNames,
+    *,
+    models: Sequence[str],
+    study: Path | None,
+    as_json: bool,
+) -> None:
+    """Audit a task or a labelled file; write a study file where one is asked for.
+
+    Raises:
+        ConfigError: there is such a study file already.
+        DataError: no protocol divides the data, and a study file was asked for.
+    """
+    if study is not None and study.exists():
+        raise ConfigError(f"{study} is there already", hint="name another file, or remove it")
+    task = task_of(source, columns)
+    checked = look(task, load_dataset(task), models)
+    if study is not None:
+        if isinstance(checked.recommended, TextuneError):
+            raise checked.recommended
+        reference = _reference(source, study)
+        text = study_text(task, reference, checked.recommended, checked.approaches)
+        files.write_text(study, text)
+    if as_json:
+        print_json(_content(checked, study))
+    else:
+        print_page(checked, source, study)
+
+
+def look(task: TaskSpec, dataset: Dataset, models: Sequence[str] = ()) -> Checked:
+    """Everything that can be known about a task's data."""
+    specs = {name: find_any(name) for name in models}
+    rows = [*dataset.train, *(dataset.test or ())]
     found = audit(
-        dataset.train,
-        dataset.test,
+        _labelled(task, dataset.train),
+        dataset.test and _labelled(task, dataset.test),
         labels=list(task.labels),
         labels_in=task.kind.labels_in,
-        token_counts=counts,
+        said=task.kind.shown,
+        token_counts={name: count_tokens(task, rows, spec) for name, spec in specs.items()},
     )
-    num_tested = len(dataset.test or dataset.train)
-    visible = detectable_difference(num_tested, accuracy=ASSUMED_ACCURACY)
-    if as_json:
-        print_json({"task": task.name, "detectable_difference": visible, "audit": plain(found)})
-        return
-    _print(task, found, num_tested, visible)
+    by_form = {
+        form: [name for name, spec in specs.items() if spec.form == form]
+        for form in ("causal", "encoder")
+    }
+    approaches = candidates(task, found, causal=by_form["causal"], encoders=by_form["encoder"])
+    try:
+        recommended = recommend(task, dataset, found, approach=approaches[0].approach)
+    except TextuneError as error:
+        return Checked(task, found, approaches, error, None)
+    artefacts = _artefacts(task, recommended)
+    if artefacts is not None:
+        more = artefact_findings(artefacts)
+        found = replace(found, findings=by_level([*found.findings, *more]))
+    return Checked(task, found, approaches, recommended, artefacts)
 
 
-def _task(source: str, columns: ColumnNames) -> TaskSpec:
-    if source in library_names() or source.endswith((".yaml", ".yml")):
-        return load_task(source, beside=Path())
-    if Path(source).suffix:
-        return task_from_file(
-            Path(source),
-            text=columns.text,
-            answer=columns.label,
-            id=columns.id,
-            group=columns.group,
-        )
-    return load_task(source)
+def _artefacts(task: TaskSpec, recommended: Recommended) -> Artefacts | None:
+    """Under the recommended protocol; where an answer is not one label nothing is asked."""
+    if task.kind.is_written:
+        return None
+    plan = recommended.plan
+    parts = dict.fromkeys((tuple(sorted(c.train + c.valid)), c.test) for c in plan.cells)
+    folds = [Fold(train, test) for train, test in parts]
+    return find_artefacts(_labelled(task, plan.examples), folds, list(task.labels))
 
 
-def _token_counts(task: TaskSpec, dataset: Dataset, model: str) -> dict[str, list[int]]:
-    from transformers import AutoTokenizer
-
-    from textune.models.catalog import find_model
-    from textune.models.fetch import local_folder
-    from textune.prompts.tokens import make_prompter
-
-    tokenizer = AutoTokenizer.from_pretrained(local_folder(find_model(model)))
-    prompter = make_prompter(task, [], tokenizer, context=10**9)
-    rows: Examples = dataset.train
-    prompts = prompter.prompts([*rows, *(dataset.test or ())])
-    return {model: [len(prompt) for prompt in prompts]}
+def _labelled(task: TaskSpec, examples: Examples) -> Examples:
+    """With the label that each answer has where labels are told apart."""
+    rows = (replace(row, answer=task.kind.label_of(str(row.answer))) for row in examples)
+    return Examples(tuple(rows), source=examples.source)
 
 
-def _print(task: TaskSpec, found: Audit, num_tested: int, visible: float) -> None:
-    print_lines([task.title or task.name, ""])
-    labels = list(task.labels)
-    rows = [
-        [
-            part.name,
-            f"{part.num_examples:,}",
-            *(f"{part.labels.get(label, 0):,}" for label in labels),
-        ]
-        for part in found.parts
-    ]
-    print_table(["part", "examples", *labels], rows)
-    print_lines([""])
-    for part in found.parts:
-        words = part.words
-        print_lines(
-            [
-                f"{part.name}: {words.median:.0f} words in the median, {words.p95:.0f} at 95 %, "
-                f"{words.maximum:.0f} at most"
-            ]
-        )
-    for name, tokens in found.tokens.items():
-        print_lines(
-            [
-                f"prompts for {name}: {tokens.median:.0f} tokens in the median, "
-                f"{tokens.p95:.0f} at 95 %, {tokens.maximum:.0f} at most"
-            ]
-        )
-    print_lines(
-        [
-            f"{num_tested:,} test examples can show accuracy differences from about "
-            f"{100 * visible:.1f} points (paired test, accuracy near "
-            f"{100 * ASSUMED_ACCURACY:.0f} %, power 80 %)",
-            "",
-        ]
-    )
-    for finding in found.findings:
-        print_lines([f"{finding.level}: {finding.message}"])
-        for excerpt in finding.examples[:3]:
-            print_lines([f"    {', '.join(excerpt.ids)}: {excerpt.text}"])
-    if not found.findings:
-        print_lines(["no findings"])
+def _reference(source: str, study: Path) -> str | None:
+    """How a study file names the task; None: it writes it out."""
+    if source.endswith((".yaml", ".yml")):
+        return os.path.relpath(source, study.parent)
+    return source if source in library_names() else None
+
+
+def _content(checked: Checked, study: Path | None) -> dict[str, Json]:
+    content: dict[str, Json] = {
+        "task": checked.task.name,
+        "kind": checked.task.kind.name,
+        "audit": plain(checked.audit),
+        "artefacts": plain(checked.artefacts),
+        "protocol": None,
+        "reasons": None,
+        "smallest_difference": None,
+        "approaches": [each.entry for each in checked.approaches],
+        "study": None if study is None else str(study),
+    }
+    recommended = checked.recommended
+    if isinstance(recommended, TextuneError):
+        return content | {"no_protocol": recommended.message}
+    return content | {
+        "protocol": plain(recommended.protocol),
+        "reasons": {setting.key: setting.reason for setting in recommended.settings},
+        "smallest_difference": plain(recommended.visible),
+    }

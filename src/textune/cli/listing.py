@@ -42,6 +42,9 @@ def show_schema() -> None:
     for form in entry["anyOf"][1:]:
         form["properties"]["label"] = {"type": "string", "description": "Its name in tables."}
     schema["properties"]["approaches"]["items"] = entry
+    part = schema["$defs"]["PartFile"]["properties"]
+    part["approaches"]["items"] = {"$ref": "#/properties/approaches/items"}
+    schema["anyOf"] = [{"required": ["task", "approaches"]}, {"required": ["parts"]}]
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
 
 

@@ -21,10 +21,14 @@ SHARE_CORES = ("GOMP_SPINCOUNT", "1000")
 """Threads that wait sleep early: another busy program then halves the speed, no worse."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Format = Annotated[str, typer.Option(help="Format of the file; by columns or ending without it.")]
 INTERRUPTED = 130
 """How typer ends after Ctrl-C: 128 and the number of the signal."""
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run, e.g. runs/demo.")]
+Part = Annotated[
+    str | None, typer.Option(help="One part of a study that has parts; all without it.")
+]
 StudyPath = Annotated[Path, typer.Argument(help="Study file (YAML).")]
 
 
@@ -57,35 +61,43 @@ def list_(
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913  # options of a command
     source: Annotated[str, typer.Argument(help="A task's name or file, or a labelled data file.")],
     text: Annotated[str, typer.Option(help="Column of the text; two as a,b for a pair.")] = "auto",
     label: Annotated[str, typer.Option(help="Column of the label.")] = "auto",
     id: Annotated[str | None, typer.Option(help="Column of a unique id.")] = None,
     group: Annotated[str | None, typer.Option(help="Column of what belongs together.")] = None,
+    format: Format = "auto",
     model: Annotated[
-        str | None, typer.Option(help="Also count the tokens of this model's prompts.")
+        list[str] | None,
+        typer.Option(help="Also count tokens for this model, and what it would cut; may recur."),
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="Write a study file here, with the recommended protocol."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look at data before spending anything: balance, duplicates, leaks, lengths."""
+    """Look at data before spending anything: balance, repeats, leaks, artefacts, a protocol."""
     from textune.cli import checking
+    from textune.cli.sources import ColumnNames
 
-    columns = checking.ColumnNames(text, label, id, group)
-    checking.show(source, columns, model=model, as_json=json)
+    columns = ColumnNames(text, label, id, group, format)
+    checking.show(source, columns, models=model or (), study=study, as_json=json)
 
 
 @app.command()
-def plan(study: StudyPath, json: Json = False) -> None:
+def plan(study: StudyPath, part: Part = None, json: Json = False) -> None:
     """Every cell of a study, what is impossible and why, expected memory, time and price."""
     from textune.cli import planning
 
-    planning.show(study, as_json=json)
+    planning.show(study, part, as_json=json)
 
 
 @app.command()
 def study(
     study: StudyPath,
+    part: Part = None,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/<name of the study> without it.")
     ] = None,
@@ -103,7 +115,7 @@ def study(
     options = Options(
         workers=workers, retry_failed=retry_failed, checkpoint_seconds=checkpoint_seconds
     )
-    sys.exit(studying.run(study, run, options, as_json=json))
+    sys.exit(studying.run(study, part, run, options, as_json=json))
 
 
 @app.command()
@@ -152,7 +164,7 @@ def fit(
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     file: Annotated[
-        Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet file to label.")
+        Path | None, typer.Argument(help="File to label, of any format that is read.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output (.csv or .jsonl); <file>.labelled.csv without it.")
@@ -164,12 +176,13 @@ def predict(
         str | None, typer.Option(help="Column of the text in the file; two as a,b for a pair.")
     ] = None,
     id: Annotated[str | None, typer.Option(help="Column of a unique id in the file.")] = None,
+    format: Format = "auto",
     json: Json = False,
 ) -> None:
     """Label a file (resumable) or one text with a bundle."""
     from textune.cli import predicting
 
-    request = predicting.Request(bundle, file, out, tuple(text or ()), columns, id)
+    request = predicting.Request(bundle, file, out, tuple(text or ()), columns, id, format)
     predicting.run(request, as_json=json)
 
 
@@ -193,6 +206,40 @@ def export(
     from textune.cli import exporting
 
     exporting.run(bundle, out, score, lora, as_json=json)
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="A task's name or file, or a labelled data file.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to; may hold other files.")],
+    to: Annotated[str, typer.Option(help="alpaca, sharegpt, messages, jsonl, csv or conll.")],
+    format: Format = "auto",
+    json: Json = False,
+) -> None:
+    """Write a task's data in another format, for other programs."""
+    from textune.cli import converting
+    from textune.cli.sources import ColumnNames
+
+    converting.convert(source, out, to, ColumnNames(format=format), as_json=json)
+
+
+@app.command()
+def glue(
+    part: Annotated[str, typer.Argument(help="Test part: CoLA, MNLI-m, RTE, ...")],
+    predictions: Annotated[
+        Path, typer.Argument(help="What textune predict wrote for the benchmark's test file.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder of the submission.")],
+    task: Annotated[
+        str | None,
+        typer.Option(help="Task whose values translate its labels into the benchmark's."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write predictions as the server of the GLUE benchmark wants them."""
+    from textune.cli import converting
+
+    converting.submit(part, predictions, out, task, as_json=json)
 
 
 @app.command()

@@ -1,50 +1,77 @@
 """``textune plan``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from textune.cli.output import print_json, print_lines, print_table
+from textune.models.architecture import Drafts
 from textune.results.store import Store
-from textune.study.earlier import earlier_cells
+from textune.study.earlier import Earlier, earlier_cells
 from textune.study.estimate import Estimate, Estimator
 from textune.study.machine import memory_bytes
-from textune.study.plan import Plan, make_plan
-from textune.study.spec import load_study
+from textune.study.parts import chosen, make_plans
+from textune.study.plan import Plan
+from textune.study.spec import load_studies
 
 HEADER = ["approach", "cells", "done", "trains", "memory", "hours left", "price left", "based on"]
 
 
-def show(path: Path, *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, what is done of it, and what is expected of each approach."""
+
+    plan: Plan
+    store: Store
+    expected: dict[str, Estimate]
+
+
+def show(path: Path, part: str | None, *, as_json: bool) -> None:
     """Print every approach: cells, what stands in the way, expected memory, time and price."""
-    plan = make_plan(load_study(path))
-    store = Store(Path("runs") / plan.study.name)
-    known = [store.load(c.fingerprint) for c in plan.cells if store.has(c.fingerprint)]
-    estimator = Estimator(plan, known, earlier_cells(Path("runs")))
-    expected = {label: estimator.approach(label) for label in plan.study.approaches}
+    plans = make_plans(chosen(load_studies(path), part))
+    earlier, drafts = earlier_cells(Path("runs")), Drafts()
+    found = [_planned(plan, earlier, drafts) for plan in plans]
     if as_json:
-        print_json(_content(plan, store, expected))
+        contents = {each.plan.study.part: _content(each) for each in found}
+        name = plans[0].study.name
+        print_json(contents.get("", {"study": name, "parts": contents}))
         return
-    protocol = plan.protocol
+    for place, each in enumerate(found):
+        print_lines([""] * bool(place))
+        _print(each)
+    expected = [said for each in found for said in each.expected.values()]
+    hours = sum(e.seconds for e in expected) / 3600
+    money = sum(e.price for e in expected)
+    print_lines(["", f"left in all: about {hours:.2f} hours, {money:.2f} {expected[0].currency}"])
+
+
+def _planned(plan: Plan, earlier: Sequence[Earlier], drafts: Drafts) -> _Planned:
+    store = Store(Path("runs") / plan.study.folder)
+    known = [store.load(c.fingerprint) for c in plan.cells if store.has(c.fingerprint)]
+    estimator = Estimator(plan, known, earlier, drafts)
+    expected = {label: estimator.approach(label) for label in plan.study.approaches}
+    return _Planned(plan, store, expected)
+
+
+def _print(planned: _Planned) -> None:
+    plan, protocol = planned.plan, planned.plan.protocol
     split = f"{protocol.folds} folds" if protocol.split == "kfold" else "a fixed split"
     print_lines(
         [
-            f"{plan.study.name}: {len(plan.cells)} cells on {plan.study.task.name}, {split}, "
+            f"{plan.study.folder}: {len(plan.cells)} cells on {plan.study.task.name}, {split}, "
             f"{len(protocol.seeds)} seed(s), {len(plan.tested):,} tested examples",
             "",
         ]
     )
     rows = []
-    for label, said in expected.items():
-        done = sum(store.has(e.fingerprint) for e in said.cells)
+    for label, said in planned.expected.items():
+        done = sum(planned.store.has(e.fingerprint) for e in said.cells)
         rows.append([label, str(len(said.cells)), str(done), *_shown(said), said.basis])
     print_table(HEADER, rows)
     for label, error in plan.impossible.items():
         print_lines(["", f"impossible: {label}: {error.message}", f"  hint: {error.hint}"])
-    for label, said in expected.items():
+    for label, said in planned.expected.items():
         print_lines(_too_large(label, said))
-    hours = sum(e.seconds for e in expected.values()) / 3600
-    money = sum(e.price for e in expected.values())
-    currency = next(iter(expected.values())).currency
-    print_lines(["", f"left in all: about {hours:.2f} hours, {money:.2f} {currency}"])
 
 
 def _shown(said: Estimate) -> list[str]:
@@ -72,10 +99,11 @@ def _gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def _content(plan: Plan, store: Store, expected: dict[str, Estimate]) -> dict[str, object]:
+def _content(planned: _Planned) -> dict[str, object]:
+    plan, store, expected = planned.plan, planned.store, planned.expected
     cells = {e.fingerprint: e for said in expected.values() for e in said.cells}
     return {
-        "study": plan.study.name,
+        "study": plan.study.folder.as_posix(),
         "memory_bytes": memory_bytes(),
         "cells": [
             {

@@ -26,6 +26,7 @@ class Request:
     texts: tuple[str, ...]
     columns: str | None
     id: str | None
+    format: str = "auto"
 
 
 def run(request: Request, *, as_json: bool) -> None:
@@ -97,4 +98,5 @@ def _examples(bundle: Bundle, request: Request) -> Iterator[Example]:
                 hint="--columns text, or --columns question1,question2 for a pair",
             )
         layout = replace(layout, text_columns=columns)
-    return iter_examples(request.file, replace(layout, id_column=request.id, group_column=None))
+    layout = replace(layout, id_column=request.id, group_column=None)
+    return iter_examples(request.file, layout, format=request.format)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from textune.results.record import Record
-from textune.study.plan import Cell
+from textune.study.plan import Cell, Plan
 from textune.study.worker import Step
 
 PLAIN_SECONDS = 15.0
@@ -19,11 +19,12 @@ PLAIN_SECONDS = 15.0
 class StudyProgress:
     """Tells a person how a study goes; a ``Watcher`` of ``study.run``."""
 
-    def __init__(self, metric: str) -> None:
-        self.metric = metric
+    def __init__(self, total: int) -> None:
+        """Of so many cells, in all parts."""
+        self.total, self.done = total, 0
+        self.metric = self.part = ""
         self.console = Console(stderr=True, highlight=False)
         self.live = self.console.is_terminal
-        self.total = self.done = 0
         self.spoke: dict[str, float] = {}
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -34,7 +35,7 @@ class StudyProgress:
             console=self.console,
             disable=not self.live,
         )
-        self.overall = self.bars.add_task("cells", total=None, note="")
+        self.overall = self.bars.add_task("cells", total=total, note="")
         self.of_cell = {}  # type: ignore[var-annotated]  # rich's task ids
 
     def __enter__(self) -> Self:
@@ -49,18 +50,20 @@ class StudyProgress:
     ) -> None:
         self.bars.stop()
 
-    def begin(self, cells: int, done: int) -> None:
-        """A study of so many cells, so many of them done already."""
-        self.total, self.done = cells, done
-        self.bars.update(self.overall, total=cells, completed=done)
-        text = f"{cells} cells" + (f", {done} of them done before" if done else "")
-        self._say(text)
+    def begin(self, plan: Plan, done: int) -> None:
+        """A study or a part of one, so many of its cells done already."""
+        self.metric = plan.study.task.primary_metric
+        self.part = f"{plan.study.part}: " if plan.study.part else ""
+        self.done += done
+        self.bars.update(self.overall, completed=self.done)
+        before = f", {done} of them done before" if done else ""
+        self._say(f"{self.part}{len(plan.cells)} cells{before}")
 
     def started(self, cell: Cell) -> None:
         """A worker took up a cell."""
         self.spoke[cell.fingerprint] = time.monotonic()
         if self.live:
-            name = describe(cell)
+            name = self.part + describe(cell)
             self.of_cell[cell.fingerprint] = self.bars.add_task(name, total=None, note="")
 
     def stepped(self, cell: Cell, step: Step) -> None:
@@ -71,7 +74,7 @@ class StudyProgress:
             self.bars.update(bar, total=step.total, completed=step.done, note=note)
         elif time.monotonic() - self.spoke[cell.fingerprint] > PLAIN_SECONDS:
             self.spoke[cell.fingerprint] = time.monotonic()
-            self._say(f"  {describe(cell)}: step {step.done}/{step.total}, {note}")
+            self._say(f"  {self.part}{describe(cell)}: step {step.done}/{step.total}, {note}")
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell has its record."""
@@ -79,7 +82,8 @@ class StudyProgress:
         self.bars.update(self.overall, completed=self.done)
         if self.live:
             self.bars.remove_task(self.of_cell.pop(cell.fingerprint))
-        self._say(f"[{self.done}/{self.total}] {describe(cell)}: {self._result(record)}")
+        name = self.part + describe(cell)
+        self._say(f"[{self.done}/{self.total}] {name}: {self._result(record)}")
 
     def _say(self, text: str) -> None:
         """A line as it is: labels may hold brackets, logs are not cut at 80 columns."""

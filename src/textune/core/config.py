@@ -163,23 +163,31 @@ class PluginOf:
         return core_schema.with_info_plain_validator_function(validate)
 
     def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
-        """One alternative for each plug-in of the folder."""
+        """One alternative for each plug-in of the folder; names alone inside one of its own."""
         names = self.registry.names()
         forms: list[dict[str, Any]] = [{"enum": names}]
-        for name in names:
-            options = json_schema(self.registry.get(name))
-            options = _inlined(options, options.pop("$defs", {}))
-            forms.append(
-                {
-                    "type": "object",
-                    "properties": {name: options},
-                    "required": [name],
-                    "additionalProperties": False,
-                }
-            )
+        if self.registry in _DESCRIBED:
+            return {"anyOf": [*forms, {"type": "object"}]}
+        _DESCRIBED.append(self.registry)
+        try:
+            for name in names:
+                options = json_schema(self.registry.get(name))
+                options = _inlined(options, options.pop("$defs", {}))
+                forms.append(
+                    {
+                        "type": "object",
+                        "properties": {name: options},
+                        "required": [name],
+                        "additionalProperties": False,
+                    }
+                )
+        finally:
+            _DESCRIBED.pop()
         return {"anyOf": forms}
 
 
+_DESCRIBED: list[Registry[Any]] = []
+"""Registries whose plug-ins are being described; a plug-in may hold another one of its folder."""
 _ADAPTERS: dict[type[Any], Any] = {}
 
 

@@ -25,6 +25,10 @@ class TextuneError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}"
 
+    def within(self, place: str) -> "TextuneError":
+        """The same error, saying what it happened in."""
+        return type(self)(f"{place}: {self.message}", hint=self.hint)
+
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return (_rebuild, (type(self), self.message, self.hint))
 

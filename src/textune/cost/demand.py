@@ -29,6 +29,8 @@ allocator fills them (assumed). Scoring keeps nothing: each layer takes the plac
 class Demand(Spec):
     """What fitting and predicting of a cell need."""
 
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Number format of the products."""
     total_params: int
     trainable_params: int
     weight_bytes: float

@@ -8,17 +8,20 @@ from textune.core.errors import DataError
 from textune.data.readers.base import Row, text_lines
 
 
-def delimited_rows(path: Path, *, delimiter: str) -> Iterator[tuple[int, Row]]:
+def delimited_rows(
+    path: Path, *, delimiter: str, strict: bool = True
+) -> Iterator[tuple[int, Row]]:
     """Yield (line on which the row starts, fields by column name); blank lines are skipped.
 
-    A field in double quotes may hold delimiters, line breaks and doubled quotes.
+    A field in double quotes may hold delimiters, line breaks and doubled quotes. Without
+    ``strict`` text may follow the closing quote, and the last quote of the file may be open.
 
     Raises:
         DataError: quotes do not close, a field passes the limit of the ``csv`` module (131,072
             characters), a row has more or fewer fields than the header, or a column comes twice.
     """
     texts = (text for _, text in text_lines(path))
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    reader = csv.reader(texts, delimiter=delimiter, strict=strict)
     header: list[str] = []
     while True:
         line = reader.line_num + 1

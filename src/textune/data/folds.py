@@ -12,6 +12,7 @@ from typing import Literal
 from textune.core import seeds
 from textune.core.errors import DataError
 from textune.data.examples import Answer, Examples
+from textune.data.group_folds import group_folds
 
 Indices = tuple[int, ...]
 
@@ -42,7 +43,7 @@ def stratified_folds(
         DataError: fewer than two folds, a label or the groups do not reach for them, or no
             example has a group although ``grouped`` is true.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
     answers = examples.answers
     has_groups = any(row.group is not None for row in examples)
@@ -54,14 +55,12 @@ def stratified_folds(
     if grouped and has_groups:
         groups = _group_keys(examples)
         _check_groups(examples, folds, groups)
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
-        # scikit-learn wants one sortable type: a group becomes the place of its first example.
         places = {key: place for place, key in reversed(list(enumerate(groups)))}
-        parts = splitter.split(answers, answers, [places[key] for key in groups])
+        tests = group_folds(answers, [places[key] for key in groups], folds, state)
     else:
         splitter = StratifiedKFold(folds, shuffle=True, random_state=state)
-        parts = splitter.split(answers, answers)
-    divided = [Fold(tuple(train.tolist()), tuple(test.tolist())) for train, test in parts]
+        tests = [test.tolist() for _, test in splitter.split(answers, answers)]
+    divided = [_fold(len(answers), test) for test in tests]
     _check_divided(examples, divided)
     return divided
 
@@ -132,6 +131,11 @@ def hold_out(
             hint="use a larger training part, or no validation part",
         )
     return tuple(sorted(set(indices) - valid)), tuple(sorted(valid))
+
+
+def _fold(size: int, test: Sequence[int]) -> Fold:
+    held = set(test)
+    return Fold(tuple(i for i in range(size) if i not in held), tuple(test))
 
 
 def _quotas(counts: Mapping[Answer, int], fraction: float) -> Counter[Answer]:

@@ -5,16 +5,21 @@ What is not covered: where files are looked for, and what a task is (see ``tasks
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from textune.core.errors import DataError, did_you_mean
 from textune.data.entities import entity, entity_cells, write_entities
 from textune.data.examples import Answer, Example, Examples
-from textune.data.readers.base import REGISTRY, Reader, Row
+from textune.data.label_sets import label_cells, write_labels
+from textune.data.readers.base import Row, reader_for
 
+AnswerForm = Literal["label", "labels", "number", "entities"]
+"""What an answer is."""
 TextColumns = str | tuple[str, ...]
 """Where one text is: a column, or several whose texts are joined by a space, empty ones left out.
 
@@ -37,8 +42,9 @@ class Layout:
     """The label names allowed; empty: any."""
     values: Mapping[str, Answer] = field(default_factory=dict)
     """Raw value of the answer column -> label; labels also stand for themselves."""
-    has_entities: bool = False
-    """Whether the answer column holds lists of entities, whose types are the labels."""
+    answer_form: AnswerForm = "label"
+    """What the answer column holds: a label, lists of labels, numbers between the first label and
+    the last, or lists of entities, whose types are the labels."""
 
     @property
     def columns(self) -> list[str]:
@@ -51,26 +57,6 @@ class Layout:
 def names_of(columns: TextColumns) -> tuple[str, ...]:
     """The names of the columns that one text is made of."""
     return (columns,) if isinstance(columns, str) else columns
-
-
-def reader_for(path: Path, format: str = "auto") -> Reader:
-    """The reader of that name; for ``auto`` the one that takes the file's ending.
-
-    Raises:
-        ConfigError: there is no reader of that name.
-        DataError: no reader takes the ending.
-    """
-    if format != "auto":
-        return REGISTRY.get(format)()
-    readers = [REGISTRY.get(name) for name in REGISTRY.names()]
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    ending = plain.suffix.lower()
-    for reader in readers:
-        if ending in reader.suffixes:
-            return reader()
-    endings = [suffix for reader in readers for suffix in reader.suffixes]
-    hint = f"{did_you_mean(ending, endings)} Or name the format: {', '.join(REGISTRY.names())}"
-    raise DataError(f"{path}: unknown file ending {ending!r}", hint=hint)
 
 
 def column_names(path: Path, format: str = "auto") -> list[str]:
@@ -165,12 +151,29 @@ class _RowParser:
         column = self.layout.answer_column
         if column is None:
             return None
-        if self.layout.has_entities:
+        if self.layout.answer_form == "entities":
             return self._entities(row, column, text)
+        if self.layout.answer_form == "labels":
+            named = label_cells(_cell(row, column), column)
+            return write_labels(self._label(name, column) for name in named)
         value = _scalar(row, column).strip()
         if not value:
             raise DataError(f"no answer: the column {column!r} is empty", hint="label this row")
-        return self._label(value, column)
+        is_number = self.layout.answer_form == "number"
+        return self._number(value, column) if is_number else self._label(value, column)
+
+    def _number(self, value: str, column: str) -> Answer:
+        low, high = float(self.layout.labels[0]), float(self.layout.labels[-1])
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise DataError(
+                f"{value!r} in the column {column!r} is no number from {low:g} to {high:g}",
+                hint="the scale goes from the task's first label to its last",
+            )
+        return f"{number:g}"
 
     def _entities(self, row: Row, column: str, text: str) -> Answer:
         found = [

@@ -25,39 +25,59 @@ class Encoded:
     types: tuple[int, ...]
     """Which text of a pair each token is of."""
     words: tuple[tuple[int, int], ...]
-    """Characters of each word of the first text; those that were cut off are not there."""
+    """Characters of each word of the first text."""
     places: tuple[int, ...]
     """Place of each word's first token."""
-    is_cut: bool
     targets: tuple[int, ...] = ()
-    """Class of the text, or of each word."""
+    """Class of the text, or of each word; of classes that do not exclude each other 0 or 1 for
+    each."""
 
 
 class EncoderEngine:
-    """Runs texts; ``by_word`` says whether a class is read for each word or for each text."""
+    """Runs texts.
+
+    ``by_word`` says whether a class is read for each word or for each text, ``exclusive`` whether
+    one class excludes the others.
+    """
 
     def __init__(
-        self, model: EncoderWithHead, tokenizer: Any, *, context: int, by_word: bool
+        self,
+        model: EncoderWithHead,
+        tokenizer: Any,
+        *,
+        context: int,
+        by_word: bool,
+        exclusive: bool = True,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.context = context
         self.by_word = by_word
+        self.exclusive = exclusive
         table = model.encoder.get_input_embeddings()
         self._dense = _size(model) - _size(table)  # tables only look up
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
-        """Tokens and words; what is beyond the context is cut at the end of the longer text."""
+        """Tokens and words of texts that fit the context."""
         if not texts:
             return []
         sides = [list(side) for side in zip(*texts, strict=True)]
-        found = self.tokenizer(*sides, truncation=True, max_length=self.context)
-        return [_encoded(encoding) for encoding in found.encodings]
+        return [_encoded(encoding) for encoding in self.tokenizer(*sides).encodings]
+
+    def length(self, texts: tuple[str, ...]) -> int:
+        """Tokens of a text or a pair, whether they fit or not."""
+        return len(self.tokenizer(*texts)["input_ids"])
 
     def loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
-        """Mean cross-entropy over all texts or words of a batch, with gradient."""
+        """Mean cross-entropy over all texts or words of a batch, with gradient.
+
+        Where classes do not exclude each other it is the mean over all of them, in or out.
+        """
         targets_R = torch.tensor([target for each in batch for target in each.targets])
         logits_RC = self._logits(batch, passes=3)
+        if not self.exclusive:
+            flags_RC = targets_R.to(logits_RC).view_as(logits_RC)
+            return functional.binary_cross_entropy_with_logits(logits_RC, flags_RC)
         return functional.cross_entropy(logits_RC, targets_R.to(logits_RC.device))
 
     @torch.inference_mode()
@@ -69,10 +89,21 @@ class EncoderEngine:
             chosen = order[start : start + BATCH]
             batch = [items[i] for i in chosen]
             rows = [len(item.words) if self.by_word else 1 for item in batch]
-            scores_RC = self._logits(batch, passes=1).double().softmax(-1).cpu()
+            logits_RC = self._logits(batch, passes=1).double().cpu()
+            scores_RC = logits_RC.softmax(-1) if self.exclusive else logits_RC.sigmoid()
             for place, part in zip(chosen, torch.split(scores_RC, rows), strict=True):
                 found[place] = part
         return found
+
+    def num_targets(self, item: Encoded) -> int:
+        """How many an item has."""
+        if self.by_word:
+            return len(item.words)
+        return 1 if self.exclusive else self.model.head.out_features
+
+    def flops(self, tokens: int, *, passes: int) -> float:
+        """Operations on so many tokens, padding included; 3 passes where it trains."""
+        return 2.0 * passes * self._dense * tokens
 
     def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
         device = self.model.head.weight.device
@@ -86,7 +117,7 @@ class EncoderEngine:
         if "token_type_ids" not in self.tokenizer.model_input_names:
             del inputs["token_type_ids"]
         tokens = len(batch) * longest
-        count_work(tokens=tokens, flops=2.0 * passes * self._dense * tokens)
+        count_work(tokens=tokens, flops=self.flops(tokens, passes=passes))
         logits: torch.Tensor = self.model(inputs, self._read(batch, device))
         return logits
 
@@ -121,7 +152,6 @@ def _encoded(encoding: Any) -> Encoded:
         tuple(encoding.type_ids),
         tuple(spans.values()),
         tuple(places.values()),
-        is_cut=bool(encoding.overflowing),
     )
 
 

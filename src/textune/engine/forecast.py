@@ -96,6 +96,7 @@ def scoring_demand(
     steps = _rows(prompts, size.tokens) * LONGEST * added if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
+        precision="float32" if model.dtype == torch.float32 else "bfloat16",
         total_params=sum(p.numel() for p in model.parameters()),
         trainable_params=0,
         weight_bytes=weights,

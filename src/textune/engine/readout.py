@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
+from textune.data.windows import Window, divide, join
 from textune.engine.causal import CausalEngine
 from textune.engine.labels import LabelTree, label_tree
 from textune.engine.packing import Item
@@ -44,10 +45,14 @@ class Readout(ABC):
         """What training reads of these examples."""
         return training_items(self.prompter, examples, self.prompter.prompts(examples))
 
+    def num_cut(self, examples: Sequence[Example]) -> int:
+        """How many of these examples the model cannot read whole."""
+        return self.prompter.num_cut(examples)
+
 
 @dataclass(frozen=True)
 class Scored(Readout):
-    """Answers with the highest likelihood; scores (N, C) are normalised over the labels."""
+    """Likelihoods of the labels decide; scores (N, C) are normalised over the labels."""
 
     labels: LabelTree
 
@@ -61,13 +66,12 @@ class Scored(Readout):
         return len(self.labels.tree.tokens)
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
-        """The label with the highest likelihood."""
-        names = list(self.prompter.task.labels)
+        """What the likelihoods of labels make."""
         if not examples:
             return Predictions([])
         log_NC = self.engine.label_scores(self.prompter.prompts(examples), self.labels)
         scores_NC = log_NC.double().softmax(-1).numpy()
-        return Predictions([names[i] for i in scores_NC.argmax(1)], scores_NC)
+        return Predictions(self.prompter.task.answers_from(scores_NC), scores_NC)
 
 
 @dataclass(frozen=True)
@@ -79,36 +83,50 @@ class Written(Readout):
         answers = [len(self.prompter.answer(str(e.answer))) for e in examples]
         return round(sum(answers) / max(1, len(answers)))
 
+    def items(self, examples: Sequence[Example]) -> list[Item]:
+        """Of every window of these examples; what has no entities is cut instead."""
+        return super().items([window.example for window in self._windows(examples)])
+
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """What was written, and the answers that it means."""
+        windows = self._windows(examples)
+        parts = [window.example for window in windows]
+        task, written = self.prompter.task, self._written(parts)
+        answers = [
+            task.kind.read(text, part, task.words)
+            for text, part in zip(written, parts, strict=True)
+        ]
+        if not task.kind.has_entities:
+            return Predictions(answers, raw=written)
+        raw: list[list[str]] = [[] for _ in examples]
+        for window, text in zip(windows, written, strict=True):
+            raw[window.source].append(text)
+        return Predictions(join(windows, answers, examples), raw=["\n".join(each) for each in raw])
+
+    def _windows(self, examples: Sequence[Example]) -> list[Window]:
+        if self.prompter.task.kind.has_entities:
+            return divide(examples, self.prompter.fits)
+        return [Window(e, place, 0, (0, 0)) for place, e in enumerate(examples)]
+
+    def _written(self, examples: Sequence[Example]) -> list[str]:
         from textune.engine.guide import GrammarGuide, token_table
 
         task, prompter = self.prompter.task, self.prompter
         if not examples:
-            return Predictions([])
+            return []
         table = token_table(prompter.tokenizer)
         start = "start: answer\n" if prompter.tokenizer.chat_template else 'start: " " answer\n'
-        guides = [
-            GrammarGuide(table, start + task.kind.grammar(example, task.words))
-            for example in examples
-        ]
         found = self.engine.decode(
             prompter.prompts(examples),
-            guides,
+            [GrammarGuide(table, start + task.kind.grammar(e, task.words)) for e in examples],
             end=prompter.end,
             limits=[self._limit(example) for example in examples],
         )
-        raw = [prompter.text(tokens) for tokens in found]
-        answers = [
-            task.kind.read(text, example, task.words)
-            for text, example in zip(raw, examples, strict=True)
-        ]
-        return Predictions(answers, raw=raw)
+        return [prompter.text(tokens) for tokens in found]
 
     def _limit(self, example: Example) -> int:
         """Most tokens of an answer: lists of entities are seldom longer than their text."""
-        own = sum(self.prompter.length(text) for text in example.texts)
-        return min(2 * own + 16, self.prompter.left)
+        return min(2 * self.prompter.own_length(example) + 16, self.prompter.left)
 
 
 def training_items(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from textune.data.examples import Answer, Example, Examples
-from textune.data.findings import Finding
+from textune.data.findings import Finding, Level, percent
 from textune.data.folds import Fold, sample
 from textune.evaluation.metrics.label import Label
 from textune.evaluation.resampling import resampled_values
@@ -22,8 +22,8 @@ MAX_TRAIN = 20_000
 """Examples that a classifier learns from at most; more are sampled."""
 MAX_TESTED = 10_000
 """Examples of a fold that it is tested on at most; more are sampled."""
-MAX_FOLDS = 3
-"""Folds that are tried."""
+MIN_TESTED = 2_000
+"""No further fold is tried when so many examples were tested."""
 CLEAR = 0.1
 """Share of the way from chance to no mistake from which a classifier betrays an artefact."""
 SEED = 0
@@ -74,7 +74,8 @@ def find_artefacts(
 
     None where the tested examples have one label only.
     """
-    tried = [_sampled(fold, examples.answers) for fold in folds[:MAX_FOLDS]]
+    chosen = _enough(folds)
+    tried = [_sampled(fold, examples.answers) for fold in chosen]
     gold = [examples.answers[i] for fold in tried for i in fold.test]
     if len(set(gold)) < 2:
         return None
@@ -91,25 +92,36 @@ def find_artefacts(
         chance=1 / len(set(gold)),
         num_train=max(len(fold.train) for fold in tried),
         num_tested=len(gold),
-        is_sampled=tried != list(folds[:MAX_FOLDS]),
+        is_sampled=tried != chosen,
         classifiers=tuple(blind),
     )
 
 
 def artefact_findings(artefacts: Artefacts) -> list[Finding]:
-    """One for each classifier that is clearly better than chance."""
+    """One for each classifier that is clearly better than chance.
+
+    How long a single text is may be part of what it is, so there it is only good to know.
+    """
+    level: Level = "warning" if len(artefacts.classifiers) > 1 else "info"
     found = []
     for blind in artefacts.classifiers:
         if blind.low > artefacts.chance and artefacts.gain(blind) >= CLEAR:
             what = "lengths alone tell" if blind.sees == "lengths" else f"{blind.sees} alone tells"
             message = (
-                f"{what} the label in {blind.recall:.1%} of cases, mean over labels, where "
-                f"guessing tells it in {artefacts.chance:.1%}: scores may come from artefacts"
+                f"{what} the label in {percent(blind.recall)} of cases, mean over labels, where "
+                f"guessing does in {percent(artefacts.chance)}: scores may come from artefacts"
             )
             name = f"artefact in {blind.sees}"
             count = artefacts.num_tested
-            found.append(Finding(level="warning", name=name, message=message, count=count))
+            found.append(Finding(level=level, name=name, message=message, count=count))
     return found
+
+
+def _enough(folds: Sequence[Fold]) -> list[Fold]:
+    chosen: list[Fold] = []
+    while len(chosen) < len(folds) and sum(len(fold.test) for fold in chosen) < MIN_TESTED:
+        chosen.append(folds[len(chosen)])
+    return chosen
 
 
 def _sampled(fold: Fold, answers: Sequence[Answer]) -> Fold:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from textune.evaluation.metrics.base import Floats, Metrics
 from textune.evaluation.resampling import RESAMPLES, resampled_values
@@ -50,15 +51,14 @@ def corrected_t_test(differences: Sequence[float], *, train_size: int, test_size
     return Test(statistic, 2 * float(t.sf(abs(statistic), len(differences) - 1)), name)
 
 
-def mcnemar(gold: Sequence[str], a: Sequence[str | None], b: Sequence[str | None]) -> Test:
+def mcnemar(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> Test:
     """McNemar's test on which of two approaches is right where only one is.
 
+    ``a`` and ``b`` (N,) say which examples each of them answers right.
     Exact (binomial) below ``EXACT_BELOW`` discordant pairs, with the smaller of the two counts as
     its statistic; else chi-squared with Edwards' continuity correction.
     """
-    answered = list(zip(gold, a, b, strict=True))
-    only_a = sum(x == g != y for g, x, y in answered)
-    only_b = sum(y == g != x for g, x, y in answered)
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     is_exact = only_a + only_b < EXACT_BELOW
     name = "McNemar, exact" if is_exact else "McNemar, continuity corrected"
     if only_a + only_b == 0:

@@ -27,10 +27,17 @@ class SmallestDifference:
     """Of the metric, 0 to 1; 1 where nothing would be found."""
     num_tested: int
     """Tested examples."""
-    assumed: float
-    """Share of gold answers (of gold entities) that both approaches get right."""
+    assumption: str
+    """What both approaches are taken to do, in a clause."""
     power: float = POWER
     """How often the difference is found."""
+
+    @property
+    def metric_name(self) -> str:
+        """The metric for people: ``macro F1``."""
+        if self.metric == "pearson":
+            return "Pearson's correlation"
+        return self.metric.replace("_f1", " F1").replace("_", " ")
 
 
 def smallest_difference(
@@ -38,48 +45,64 @@ def smallest_difference(
 ) -> SmallestDifference:
     """Two-sided, at the level 0.05, as a paired test of the main score sees it.
 
-    Both approaches get every label right with the same chance, independently of each other, and
-    err towards other labels as often as these occur. The standard deviation of the difference of
-    their scores over test parts, times ``z(0.975) + z(0.8)``, is the smallest difference. Errors
-    of real approaches mostly coincide, so smaller differences show. Entities are found or missed
-    one by one, and as many wrong ones are found as are missed.
+    It is the standard deviation of the difference of two approaches' scores over test parts, times
+    ``z(0.975) + z(0.8)``. Their errors are independent; those of real approaches mostly coincide,
+    so smaller differences show.
+
+    - Labels: both are right on the share ``assumed`` of the rarest label and confuse two labels as
+      often in one direction as in the other, in proportion to how often both occur. Even labels
+      are all right on that share, frequent ones on more.
+    - Entities and sets of labels: each is found or missed, and as many wrong ones are found as
+      are missed; all of them count together.
+    - Numbers: both have the correlation ``assumed`` with gold, all are normal.
     """
     from scipy.stats import norm
 
     generator = seeds.generator(0, "smallest difference")
-    draw = _entity_scores if task.kind.has_entities else _label_scores
-    a, b = (draw(task, gold, assumed, generator) for _ in range(2))
-    spread = float(np.nanstd(a - b)) if np.isfinite(a - b).any() else 1.0
-    difference = min(1.0, float(norm.isf(ALPHA / 2) + norm.ppf(POWER)) * spread)
+    if task.kind.is_graded:
+        spread = _spread_of_correlations(len(gold), assumed)
+        assumption = f"reach a correlation of {assumed:g}"
+    else:
+        several = {"entities": "entities", "labels": "all labels"}.get(task.kind.answer_form)
+        draw = _several_scores if several else _label_scores
+        a, b = (draw(task, gold, assumed, generator) for _ in range(2))
+        spread = float(np.nanstd(a - b)) if np.isfinite(a - b).any() else 1.0
+        assumption = f"are right on {100 * assumed:.0f} % of {several or 'the rarest label'}"
     return SmallestDifference(
         metric=task.primary_metric,
-        difference=difference,
+        difference=min(1.0, float(norm.isf(ALPHA / 2) + norm.ppf(POWER)) * spread),
         num_tested=len(gold),
-        assumed=assumed,
+        assumption=assumption,
     )
+
+
+def _spread_of_correlations(size: int, correlation: float) -> float:
+    """Standard deviation of r_12 - r_13 (Olkin and Siotani 1976), where r_23 = r_12 r_13."""
+    square = correlation**2
+    return float((1 - square) * np.sqrt((2 - square) / size))
 
 
 def _label_scores(
     task: TaskSpec, gold: Sequence[Answer], assumed: float, generator: np.random.Generator
 ) -> Floats:
     """Main scores on drawn test parts: (draws,)."""
-    labels = list(task.labels)
-    counts = Counter(gold)
-    confusion = np.zeros((DRAWS, len(labels), len(labels) + 1))
-    for place, label in enumerate(labels):
-        others = np.array([counts[other] * (other != label) for other in labels], dtype=float)
-        if not others.any():
-            others = np.array([float(other != label) for other in labels])
-        shares = (1 - assumed) * others / others.sum()
-        shares[place] = assumed
-        confusion[:, place, :-1] = generator.multinomial(counts[label], shares, size=DRAWS)
+    frequency = Counter(gold)
+    counts_C = np.array([frequency[label] for label in task.labels])
+    others = len(gold) - min(count for count in frequency.values())
+    wrong_CC = (1 - assumed) * np.tile(counts_C, (len(counts_C), 1)) / max(1, others)
+    np.fill_diagonal(wrong_CC, 0)
+    confusion = np.zeros((DRAWS, len(counts_C), len(counts_C) + 1))
+    for place, count in enumerate(counts_C.tolist()):
+        shares_C = wrong_CC[place]
+        shares_C[place] = 1 - shares_C.sum()
+        confusion[:, place, :-1] = generator.multinomial(count, shares_C, size=DRAWS)
     return metrics_of(task).value(task.primary_metric, confusion.reshape(DRAWS, -1))
 
 
-def _entity_scores(
+def _several_scores(
     task: TaskSpec, gold: Sequence[Answer], assumed: float, generator: np.random.Generator
 ) -> Floats:
-    """F1 over all entities on drawn test parts: (draws,)."""
+    """F1 over all entities or labels on drawn test parts: (draws,)."""
     num_gold = sum(len(task.kind.labels_in(answer)) for answer in gold)
     right = generator.binomial(num_gold, assumed, size=DRAWS)
     wrong = generator.binomial(num_gold, 1 - assumed, size=DRAWS)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textune.core.errors import ModelError
-from textune.models.catalog import ModelSpec, find_model
+from textune.models.catalog import Form, ModelSpec, find_model
 from textune.models.device import Precision
 from textune.models.fetch import description_folder
 
@@ -103,6 +103,28 @@ class Architecture:
         with torch.device("meta"):
             model = self._causal(self.config, getattr(torch, precision))
         make_lean(model)
+        return frozen(model)
+
+    def weightless_encoder(self) -> "PreTrainedModel":
+        """The real encoder on the meta device in fp32, frozen.
+
+        Raises:
+            ModelError: it is no encoder.
+        """
+        import torch
+        from transformers import AutoModel, PreTrainedModel
+
+        from textune.models.load import frozen
+
+        try:
+            with torch.device("meta"):
+                model = AutoModel.from_config(self.config, dtype=torch.float32)
+        except (ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"no encoder of {self.model_type}: {reason}", hint="choose an encoder"
+            ) from None
+        assert isinstance(model, PreTrainedModel)
         return frozen(model)
 
     def tiny(self, *, layers: int = 2, times: int = 1) -> "PreTrainedModel":
@@ -226,14 +248,14 @@ class Drafts:
         self._drafts: dict[str, Draft] = {}
         self._tokens: dict[object, list[tuple[int, ...]]] = {}
 
-    def of(self, name: str) -> Draft:
-        """The draft of a causal model.
+    def of(self, name: str, *, form: Form = "causal") -> Draft:
+        """The draft of a causal model, or of an encoder.
 
         Raises:
             TextuneError: there is no such model, or its configuration cannot be had.
         """
         if name not in self._drafts:
-            spec = find_model(name)
+            spec = find_model(name, form=form)
             architecture = find_architecture(spec)
             context = min(spec.context or architecture.context, architecture.context)
             self._drafts[name] = Draft(architecture, find_tokenizer(spec), context)

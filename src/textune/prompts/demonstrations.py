@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+
 from textune.core.errors import DataError
 from textune.core.seeds import generator
 from textune.data.examples import Example
@@ -13,13 +15,15 @@ def balanced(train: Sequence[Example], task: TaskSpec, shots: int, seed: int) ->
     """``shots`` examples of the training part, labels as even as the number allows, shuffled.
 
     Which labels get one more is drawn too, so that no label is preferred over seeds. Where answers
-    list entities, all have some.
+    list entities, all have some; where they list labels, any are drawn.
 
     Raises:
         DataError: the training part has too few examples of a label.
     """
     draw = generator(seed, "demonstrations")
     labels = task.kind.demonstrated(list(task.labels))
+    if not labels:
+        return _any_of(train, shots, draw)
     by_label: dict[str, list[Example]] = defaultdict(list)
     for example in train:
         by_label[task.kind.stratum(str(example.answer))].append(example)
@@ -36,3 +40,12 @@ def balanced(train: Sequence[Example], task: TaskSpec, shots: int, seed: int) ->
             )
         chosen += [have[i] for i in draw.choice(len(have), size=wanted, replace=False)]
     return [chosen[i] for i in draw.permutation(len(chosen))]
+
+
+def _any_of(train: Sequence[Example], shots: int, draw: np.random.Generator) -> list[Example]:
+    if len(train) < shots:
+        raise DataError(
+            f"{shots} demonstrations need as many training examples, there are {len(train)}",
+            hint="ask for fewer shots, or give more training examples",
+        )
+    return [train[i] for i in draw.choice(len(train), size=shots, replace=False)]

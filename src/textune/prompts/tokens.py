@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from textune.core.errors import DataError
+from textune.data.cutting import cut_to
 from textune.data.examples import Answer, Example
 from textune.prompts.template import Prompt, answer_text, build_prompt
 from textune.tasks.base import TaskSpec
@@ -18,7 +18,7 @@ class Prompter:
     """Turns examples into prompts of one task, with these demonstrations, for one tokenizer.
 
     A prompt is tokenised whole, as any other program would, so what training sees is what serving
-    sends. Inputs that do not fit the context are cut at their end.
+    sends. Inputs that do not fit the context are cut around the task's marks, else at their end.
     """
 
     task: TaskSpec
@@ -30,12 +30,17 @@ class Prompter:
     """Most tokens of an answer, with its end."""
 
     def prompts(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
-        """Token lists in the order of the examples."""
-        texts = [self.prompt.text(self.task.kind.input_text(e)) for e in examples]
-        found = self._ids(texts)
+        """Token lists in the order of the examples.
+
+        Raises:
+            DataError: the instruction alone does not fit the context.
+        """
+        marks = self.task.data.marks
         return [
-            ids if len(ids) <= self.room else self._cut(example, len(ids))
-            for example, ids in zip(examples, found, strict=True)
+            ids
+            if len(ids) <= self.room
+            else self._whole([cut_to(e, self.room, self.length, marks)])[0]
+            for e, ids in zip(examples, self._whole(examples), strict=True)
         ]
 
     def answer(self, answer: Answer) -> tuple[int, ...]:
@@ -46,9 +51,17 @@ class Prompter:
         """What the model has written."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
-    def length(self, text: str) -> int:
-        """Tokens of a text alone."""
-        return len(self._ids([text])[0])
+    def length(self, example: Example) -> int:
+        """Tokens of the whole prompt, cut or not."""
+        return len(self._whole([example])[0])
+
+    def fits(self, example: Example) -> bool:
+        """Whether the prompt needs no cut."""
+        return self.length(example) <= self.room
+
+    def own_length(self, example: Example) -> int:
+        """Tokens of the texts alone."""
+        return sum(map(len, self._ids(list(example.texts))))
 
     @property
     def end(self) -> int:
@@ -57,32 +70,15 @@ class Prompter:
 
     def num_cut(self, examples: Sequence[Example]) -> int:
         """How many inputs do not fit the context."""
-        texts = [self.prompt.text(self.task.kind.input_text(e)) for e in examples]
-        return sum(len(ids) > self.room for ids in self._ids(texts))
+        return sum(len(ids) > self.room for ids in self._whole(examples))
+
+    def _whole(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
+        return self._ids([self.prompt.text(self.task.kind.input_text(e)) for e in examples])
 
     def _ids(self, texts: list[str]) -> list[tuple[int, ...]]:
         if not texts:
             return []
         return [tuple(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-    def _cut(self, example: Example, length: int) -> tuple[int, ...]:
-        """Shorten the longest text until the prompt fits."""
-        texts = list(example.texts)
-        ids: tuple[int, ...] = ()
-        while length > self.room:
-            longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-            keep = int(len(texts[longest]) * min(0.95, self.room / length)) - 1
-            if keep <= 0:
-                raise DataError(
-                    f"example {example.id}: the instruction alone has more than the "
-                    f"{self.room} tokens that the model can read",
-                    hint="fewer demonstrations, shorter definitions, or another model",
-                )
-            texts[longest] = texts[longest][:keep]
-            shorter = Example(example.id, tuple(texts))
-            ids = self._ids([self.prompt.text(self.task.kind.input_text(shorter))])[0]
-            length = len(ids)
-        return ids
 
 
 def make_prompter(

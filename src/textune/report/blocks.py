@@ -29,7 +29,27 @@ class Range:
     high: float
 
 
-Value = str | int | float | Range | None
+@dataclass(frozen=True)
+class Scored:
+    """A score and its interval in one cell, in the unit of its column."""
+
+    score: float
+    low: float | None
+    high: float | None
+    stands_out: bool
+    """Set in bold, e.g. because nothing in its column is better."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Words that lead to another report."""
+
+    text: str
+    folder: str
+    """Where that report is, seen from this one's folder."""
+
+
+Value = str | int | float | Range | Scored | Link | None
 """What a cell of a table holds; None is shown as a dash and written as nothing."""
 
 

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from textune.core import files
 from textune.core.config import plain
+from textune.core.errors import StoreError
 from textune.report import figures, render, tables
 from textune.report.blocks import Chapter, Page
 from textune.report.compare import Comparison, compare
 from textune.report.look import Palette
+from textune.report.overview.base import REGISTRY as OVERVIEW_REGISTRY
+from textune.report.overview.base import Overview, Part
 from textune.report.recommend import NO_LIMITS, Limits, Recommendation, recommend
 from textune.report.sections.base import REGISTRY, Context
+from textune.results.parts import load_parts
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,59 @@ def page_of(comparison: Comparison, recommendation: Recommendation) -> Page:
     )
 
 
-def write(page: Page, recommendation: Recommendation, folder: Path) -> ReportPaths:
+@dataclass(frozen=True)
+class OverviewPaths:
+    """Where the reports of a study with parts lie."""
+
+    overview: ReportPaths
+    parts: dict[str, ReportPaths]
+    """Of each part that has run."""
+
+
+def build_overview(
+    root: Path, *, limits: Limits = NO_LIMITS
+) -> tuple[OverviewPaths, dict[str, Recommendation]]:
+    """Write the report of every part that has run, and the report over all of them.
+
+    Gives where they are, and what each part recommends.
+
+    Raises:
+        StoreError: nothing has run, a file is damaged, or a folder cannot be written.
+    """
+    spec = load_parts(root)
+    ran = [name for name in spec.parts if (root / name / "study.yaml").is_file()]
+    if not ran:
+        raise StoreError(f"{root}: no part has run yet", hint="run the study first")
+    parts, paths = [], {}
+    for name in ran:
+        comparison = compare(root / name)
+        recommendation = recommend(comparison, limits)
+        page = page_of(comparison, recommendation)
+        paths[name] = write(page, recommendation, root / name / "report")
+        parts.append(Part(name, comparison, recommendation))
+    missing = tuple(name for name in spec.parts if name not in ran)
+    recommended = {part.name: part.recommendation for part in parts}
+    page = overview_page(Overview(spec.name, tuple(parts), missing))
+    return OverviewPaths(write(page, recommended, root / "report"), paths), recommended
+
+
+def overview_page(overview: Overview) -> Page:
+    """All sections of the overview that have something to show, in their order."""
+    found = (OVERVIEW_REGISTRY.get(name)() for name in OVERVIEW_REGISTRY.names())
+    sections = sorted(found, key=lambda section: section.order)
+    chapters = [(s.name, s.title, tuple(s.blocks(overview))) for s in sections]
+    run = overview.parts[0].comparison.loaded.run
+    number = "one part" if len(overview.parts) == 1 else f"{len(overview.parts)} parts"
+    return Page(
+        title=overview.name,
+        subtitle=f"{number}, compared by textune {run.textune}",
+        chapters=tuple(Chapter(*chapter) for chapter in chapters if chapter[2]),
+    )
+
+
+def write(
+    page: Page, recommendation: Recommendation | dict[str, Recommendation], folder: Path
+) -> ReportPaths:
     """Write a page in every format.
 
     Raises:

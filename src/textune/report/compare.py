@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from textune.evaluation.intervals import Interval, t_interval
 from textune.evaluation.metrics.base import metrics_of
@@ -91,16 +92,13 @@ class Comparison:
         best, *others = self.entries
         tests = [best.resampled.test_against(other.resampled) for other in others]
         adjusted = holm([test.p_value for test in tests])
-        gold = self.loaded.tested.answers
         return tuple(
             Pair(
                 other=other.label,
                 difference=test.statistic,
                 p_bootstrap=test.p_value,
                 p_adjusted=p_adjusted,
-                p_mcnemar=mcnemar(
-                    gold, best.contender.answers[0], other.contender.answers[0]
-                ).p_value,
+                p_mcnemar=mcnemar(self._right(best), self._right(other)).p_value,
                 p_folds=_over_folds(best.contender, other.contender, self.metric),
             )
             for other, test, p_adjusted in zip(others, tests, adjusted, strict=True)
@@ -118,19 +116,19 @@ class Comparison:
         """Smallest true difference in accuracy from the best that would be found 4 times in 5."""
         if len(self.entries) < 2:
             return None
-        gold = self.loaded.tested.answers
-        rights = [
-            np.array(
-                [answer == g for answer, g in zip(entry.contender.answers[0], gold, strict=True)]
-            )
-            for entry in self.entries
-        ]
+        rights = [self._right(entry) for entry in self.entries]
         discordances = [float(np.mean(rights[0] != other)) for other in rights[1:]]
         return detectable_difference(
-            len(gold),
+            len(self.loaded.tested),
             accuracy=float(rights[0].mean()),
             discordance=float(np.median(discordances)),
         )
+
+    def _right(self, entry: Entry) -> npt.NDArray[np.bool_]:
+        """Which tested examples it answers right (first seed)."""
+        kind, gold = self.loaded.run.task.kind, self.loaded.tested.answers
+        pairs = zip(entry.contender.answers[0], gold, strict=True)
+        return np.array([kind.is_right(answer, g) for answer, g in pairs], dtype=bool)
 
     def entry(self, label: str) -> Entry:
         """The entry of that label."""

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from textune.data.examples import Examples
 from textune.report.costs import mean_cost
 from textune.results.record import Cost, Record, ScoredExamples
 from textune.results.run import ApproachInfo, PlannedCell, RunSpec, load_run, load_tested
 from textune.results.store import Store
+from textune.tasks.base import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def _pool(
     """What was said for each seed about every tested example; else why it cannot be pooled."""
     pooled: dict[int, dict[str, Said]] = {seed: {} for seed in seeds}
     for seed, cell in zip(seeds, scored, strict=True):
-        for name, said in zip(cell.ids, _said(cell, list(run.task.labels)), strict=True):
+        for name, said in zip(cell.ids, _said(cell, run.task), strict=True):
             if name in pooled[seed]:
                 return [], f"example {name} was tested twice with seed {seed}"
             pooled[seed][name] = said
@@ -166,14 +165,12 @@ def _pool(
     return [tuple(by_id[name] for name in ids) for by_id in pooled.values()], ""
 
 
-def _said(cell: ScoredExamples, labels: list[str]) -> list[Said]:
+def _said(cell: ScoredExamples, task: TaskSpec) -> list[Said]:
     answers, scores = cell.predictions.answers, cell.predictions.scores
     if scores is None:
         return [Said(answer, None) for answer in answers]
-    column = {label: index for index, label in enumerate(labels)}
-    at = np.array([column[answer] if answer is not None else 0 for answer in answers], dtype=int)
-    given = scores[np.arange(len(at)), at].tolist()
+    rows = (dict(zip(task.labels, row, strict=True)) for row in scores.tolist())
     return [
-        Said(answer, None if answer is None else score)
-        for answer, score in zip(answers, given, strict=True)
+        Said(answer, None if answer is None else task.kind.confidence(answer, row))
+        for answer, row in zip(answers, rows, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from textune.report.blocks import Column, Range, Value
+from textune.report.blocks import Column, Link, Range, Scored, Value
 
 MISSING = "-"
 """What stands where there is no value."""
@@ -17,8 +17,14 @@ def shown(value: Value, column: Column) -> str:
         return MISSING
     if isinstance(value, str):
         return value
+    if isinstance(value, Link):
+        return value.text
     if isinstance(value, Range):
         return f"{shown(value.low, column)} to {shown(value.high, column)}"
+    if isinstance(value, Scored):
+        if value.low is None or value.high is None:
+            return shown(value.score, column)
+        return f"{shown(value.score, column)} ({shown(Range(value.low, value.high), column)})"
     if column.unit in ("score", "points"):
         sign = "+" if column.unit == "points" else ""
         return f"{value * 100:{sign}.{column.decimals}f}"
@@ -88,7 +94,14 @@ def metric_title(name: str) -> str:
     return f"{words} of {label}" if label else words
 
 
-_ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "ece": "ECE"}
+_ACRONYMS = {
+    "f1": "F1",
+    "auc": "AUC",
+    "mcc": "MCC",
+    "ece": "ECE",
+    "pearson": "Pearson's r",
+    "spearman": "Spearman's rho",
+}
 _SHOWN: dict[str, Callable[[float], str]] = {
     "seconds": seconds,
     "bytes": in_bytes,

@@ -5,6 +5,8 @@ Not covered: tables as CSV and LaTeX (``tables.py``), charts as images (``figure
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from textune.report import figures
 from textune.report.blocks import (
@@ -13,14 +15,19 @@ from textune.report.blocks import (
     Column,
     Details,
     Figure,
+    Link,
     Page,
     Points,
     Range,
+    Scored,
     Table,
     Text,
     Value,
 )
 from textune.report.digits import WORDS, shown
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def html(page: Page, drawings: Mapping[str, str]) -> str:
@@ -42,7 +49,7 @@ def html(page: Page, drawings: Mapping[str, str]) -> str:
     environment.filters.update(
         kind=lambda block: type(block).__name__,
         look=look,
-        shown=shown,
+        in_page=in_page,
         sort_key=sort_key,
         drawing=drawing,
     )
@@ -54,11 +61,29 @@ def look(column: Column) -> str:
     return column.unit if column.unit in WORDS else "number"
 
 
+def in_page(value: Value, column: Column) -> "str | Markup":
+    """A value as it stands in the page: escaped by the template, or here."""
+    from markupsafe import Markup
+
+    text = shown(value, column)
+    match value:
+        case Link(folder=folder):
+            return Markup('<a href="{}/index.html">{}</a>').format(quote(folder), text)
+        case Scored(stands_out=True):
+            return Markup("<strong>{}</strong>").format(text)
+    return text
+
+
 def sort_key(value: Value) -> str:
     """What rows are sorted by in the browser; empty sorts last."""
-    if value is None:
-        return ""
-    return repr(value.low) if isinstance(value, Range) else str(value)
+    match value:
+        case None:
+            return ""
+        case Range(low=number) | Scored(score=number):
+            return repr(number)
+        case Link(text=text):
+            return text
+    return str(value)
 
 
 def markdown(page: Page) -> str:
@@ -94,9 +119,19 @@ def _markdown_table(table: Table) -> str:
     ]
     for row in table.rows:
         cells = zip(row.cells, table.columns, strict=True)
-        lines.append([_plain(shown(cell, column)) for cell, column in cells])
+        lines.append([_markdown_cell(cell, column) for cell, column in cells])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{_plain(table.caption)}\n\n{body}"
+
+
+def _markdown_cell(value: Value, column: Column) -> str:
+    text = _plain(shown(value, column))
+    match value:
+        case Link(folder=folder):
+            return f"[{text}]({quote(folder)}/report.md)"
+        case Scored(stands_out=True):
+            return f"**{text}**"
+    return text
 
 
 def _plain(text: str) -> str:

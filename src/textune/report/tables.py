@@ -2,8 +2,9 @@
 
 import csv
 import io
+from collections.abc import Sequence
 
-from textune.report.blocks import Column, Range, Table, Value
+from textune.report.blocks import Column, Link, Range, Scored, Table, Value
 from textune.report.digits import WORDS, shown
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -29,23 +30,19 @@ LATEX = {
 
 
 def as_csv(table: Table) -> str:
-    """Full precision, seconds, bytes, joules, shares of one; an interval takes two columns."""
+    """Full precision, seconds, bytes, joules, shares of one; bounds take columns of their own."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    ranges = [
-        any(isinstance(row.cells[at], Range) for row in table.rows)
-        for at in range(len(table.columns))
-    ]
+    endings = [_endings([row.cells[at] for row in table.rows]) for at in range(len(table.columns))]
     head: list[str] = []
-    for column, is_range in zip(table.columns, ranges, strict=True):
+    for column, each in zip(table.columns, endings, strict=True):
         unit = f" [{column.unit}]" if column.unit in MEASURES else ""
-        title = harmless(column.title) + unit
-        head += [f"{title} low", f"{title} high"] if is_range else [title]
+        head += [f"{harmless(column.title)}{unit}{ending}" for ending in each]
     writer.writerow(head)
     for row in table.rows:
         line: list[str | int | float | None] = []
-        for cell, is_range in zip(row.cells, ranges, strict=True):
-            line += _bounds(cell) if is_range else [_bare(cell)]
+        for cell, each in zip(row.cells, endings, strict=True):
+            line += [None] * len(each) if cell is None else _numbers(cell)
         writer.writerow(line)
     return stream.getvalue()
 
@@ -89,14 +86,24 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _bare(value: Value) -> str | int | float | None:
-    assert not isinstance(value, Range)
-    return harmless(value) if isinstance(value, str) else value
+def _endings(cells: Sequence[Value]) -> tuple[str, ...]:
+    """What the titles of a column's columns in CSV end with."""
+    if any(isinstance(cell, Scored) for cell in cells):
+        return ("", " low", " high")
+    return (" low", " high") if any(isinstance(cell, Range) for cell in cells) else ("",)
 
 
-def _bounds(value: Value) -> list[str | int | float | None]:
-    return [value.low, value.high] if isinstance(value, Range) else [None, None]
+def _numbers(value: str | int | float | Range | Scored | Link) -> list[str | int | float | None]:
+    match value:
+        case Range(low=low, high=high):
+            return [low, high]
+        case Scored(score=score, low=least, high=most):
+            return [score, least, most]
+        case Link(text=text) | str(text):
+            return [harmless(text)]
+    return [value]
 
 
 def _latex_cell(value: Value, column: Column) -> str:
-    return latex(shown(value, column))
+    text = latex(shown(value, column))
+    return rf"\textbf{{{text}}}" if isinstance(value, Scored) and value.stands_out else text

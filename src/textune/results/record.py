@@ -11,6 +11,9 @@ from textune.data.predictions import Predictions
 FORMAT = 1
 """Version of the record's form on disk."""
 
+TEST_CUT = "test_cut"
+"""The note of how many tested examples an approach could not read whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellKey(Spec):

@@ -8,6 +8,7 @@ from textune.core.config import dump_yaml, parse, plain, read_yaml
 from textune.core.errors import ConfigError, StoreError
 from textune.core.registry import Spec
 from textune.data.examples import Example, Examples
+from textune.results import parts
 from textune.results.record import CellKey
 from textune.tasks.base import TaskSpec
 
@@ -21,11 +22,15 @@ class ProtocolSpec(Spec):
     folds: int = 5
     """Number of folds for kfold."""
     grouped: bool | str = "auto"
-    """Keep examples of one group in one fold; ``auto``: where the task names a group column."""
+    """Keep examples of one group in one fold; ``auto``: where the task names a group column;
+    ``texts``: also examples that share a text, directly or through others."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of training (not of the folds: all approaches share the same folds)."""
     sizes: tuple[int | str, ...] = ("all",)
     """Numbers of training examples; ``all`` is everything that a fold has."""
+    examples: int | str = "all"
+    """Examples used of what is divided into folds; a number takes that many, stratified, where
+    those that share a group or a text come all or none, however folds are made."""
     test_size: int | str = "all"
     """Test examples used of a fixed test part; a number takes that many, stratified."""
     valid_fraction: float = 0.0
@@ -110,6 +115,12 @@ def load_run(root: Path) -> RunSpec:
         StoreError: this is no run folder, or its ``study.yaml`` is damaged.
     """
     path = root / "study.yaml"
+    if parts.has_parts(root):
+        names = parts.load_parts(root).parts
+        raise StoreError(
+            f"{root} holds {len(names)} parts, each a run of its own",
+            hint=f"name one: {', '.join(str(root / name) for name in names)}",
+        )
     if not path.is_file():
         raise StoreError(
             f"{root} is no run folder: it has no study.yaml", hint="run a study first"

@@ -18,7 +18,10 @@ from textune.study.machine import hardware
 class Earlier:
     """A cell that was done on this machine, with its operations counted."""
 
-    family: str
+    approach: str
+    """Its name in the registry."""
+    writes: bool
+    """Whether answers of its task are written by language models."""
     model: str | None
     method: str | None
     cost: Cost
@@ -40,9 +43,12 @@ class Speed:
 
 
 def earlier_cells(runs: Path) -> list[Earlier]:
-    """Done cells of all runs in a folder that name this machine; what is damaged is left out."""
+    """Done cells of all runs in a folder that name this machine; what is damaged is left out.
+
+    A run may be a part of a study, one folder deeper.
+    """
     found: list[Earlier] = []
-    for path in sorted(runs.glob("*/study.yaml")):
+    for path in sorted([*runs.glob("*/study.yaml"), *runs.glob("*/*/study.yaml")]):
         try:
             run = load_run(path.parent)
             if run.hardware != hardware():
@@ -53,14 +59,21 @@ def earlier_cells(runs: Path) -> list[Earlier]:
         for record in records:
             info = run.approaches.get(record.cell.approach)
             if info is not None and record.cost is not None and record.cost.predict_flops:
-                found.append(Earlier(info.family, info.model, info.method, record.cost))
+                name, writes = next(iter(info.spec)), run.task.kind.is_written
+                found.append(Earlier(name, writes, info.model, info.method, record.cost))
     return found
 
 
-def speed_of(earlier: Sequence[Earlier], approach: Approach) -> Speed | None:
-    """The speed of cells of its family on its model, of its own method where there are any."""
+def speed_of(
+    earlier: Sequence[Earlier], approach: Approach, *, writes: bool = False
+) -> Speed | None:
+    """The speed of the same approach on the same model, of its method where there are any.
+
+    ``writes`` says whether language models write the answers: they do so slower than they score.
+    """
     method = approach.tuning.name if approach.tuning else None
-    alike = [e for e in earlier if (e.family, e.model) == (approach.family, approach.base)]
+    wanted = approach.name, writes, approach.base
+    alike = [e for e in earlier if (e.approach, e.writes, e.model) == wanted]
     alike = [e for e in alike if e.method == method] or alike
     if not alike:
         return None

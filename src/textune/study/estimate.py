@@ -16,7 +16,7 @@ from textune.cost.demand import Demand, Device
 from textune.cost.price import load_prices, price
 from textune.cost.rates import stated_rates
 from textune.models.architecture import Drafts
-from textune.models.device import best_precision, device_name, price_name
+from textune.models.device import device_name, price_name
 from textune.results.record import Cost, Record
 from textune.study.earlier import Earlier, speed_of
 from textune.study.machine import cores, memory_bytes
@@ -68,15 +68,22 @@ class Estimator:
     """Estimates of all approaches of a plan; each forecast is made once."""
 
     def __init__(
-        self, plan: Plan, known: Sequence[Record], earlier: Sequence[Earlier] = ()
+        self,
+        plan: Plan,
+        known: Sequence[Record],
+        earlier: Sequence[Earlier] = (),
+        drafts: Drafts | None = None,
     ) -> None:
-        """``known`` are records of the plan's cells, ``earlier`` what other runs say."""
+        """``known`` are records of the plan's cells, ``earlier`` what other runs say.
+
+        ``drafts`` may be shared with other plans that stand on the same models.
+        """
         self.plan = plan
         self.known = {r.fingerprint: r for r in known}
         self.earlier = earlier
         self.device: Device = "cuda" if device_name() == "cuda" else "cpu"
         self.prices = load_prices()
-        self._drafts = Drafts()
+        self._drafts = drafts or Drafts()
         self._demands: dict[tuple[str, int], Demand | None] = {}
 
     def approach(self, label: str) -> Estimate:
@@ -142,17 +149,17 @@ class Estimator:
             predict = mean(cost.predict_seconds / max(1, len(c.test)) for c, cost in measured)
             return _by_example(fit, predict), f"{len(measured)} cells done here"
         if not any(self.demand(c) for c in self.plan.cells if c.key.approach == label):
-            family = approach.family
+            family = approach.belongs_to
             return _by_example(ROUGH_FIT[family], ROUGH_PREDICT[family]), "rough rates"
-        if speed := speed_of(self.earlier, approach):
+        if speed := speed_of(self.earlier, approach, writes=self.plan.study.task.kind.is_written):
             return (
                 lambda cell: speed.seconds(self._known_demand(cell)),
                 f"{speed.num_cells} earlier cells",
             )
-        rates = stated_rates(price_name(), cores=cores(), precision=best_precision())
 
         def stated(cell: Cell) -> float:
             demand = self._known_demand(cell)
+            rates = stated_rates(price_name(), cores=cores(), precision=demand.precision)
             return rates.fit_seconds(demand) + rates.predict_seconds(demand)
 
         return stated, "stated rates"

@@ -13,6 +13,9 @@ from textune.core.errors import DataError, TextuneError
 from textune.data import folds as divide
 from textune.data.examples import Examples
 from textune.data.folds import Fold, Indices
+from textune.data.together import joined_by_text
+from textune.models.architecture import find_architecture
+from textune.models.catalog import find_model, library_names
 from textune.results.record import CellKey
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec
 from textune.study import probe
@@ -64,7 +67,7 @@ class Plan:
         """The resolved study for the run folder."""
         return RunSpec(
             textune=__version__,
-            name=self.study.name,
+            name=self.study.folder.as_posix(),
             task=self.study.task,
             protocol=self.protocol,
             approaches={k: _info(a) for k, a in self.study.approaches.items()},
@@ -76,15 +79,17 @@ class Plan:
         )
 
 
-def make_plan(study: StudySpec) -> Plan:
-    """Plan a study.
+def make_plan(study: StudySpec, dataset: Dataset | None = None) -> Plan:
+    """Plan a study on its task's data, which are read unless they are given.
 
     Raises:
         TextuneError: the data or the protocol make no cells at all.
     """
-    dataset = load_dataset(study.task)
+    dataset = dataset or load_dataset(study.task)
     protocol = _resolved(study, dataset)
     examples = Examples(dataset.train.rows + (dataset.test.rows if dataset.test else ()))
+    if protocol.grouped == "texts":
+        examples = joined_by_text(examples)
     strata = _strata(study.task, examples)
     parts = _parts(study.task, dataset, examples, strata, protocol)
     impossible = _impossible(study, min(len(part.train) for part, _ in parts))
@@ -141,6 +146,11 @@ def _resolved(study: StudySpec, dataset: Dataset) -> ProtocolSpec:
             f"task {study.task.name} has no test file for a fixed split",
             hint="name one under data.test, or use protocol: {split: kfold}",
         )
+    if split == "fixed" and protocol.examples != "all":
+        raise DataError(
+            f"protocol: examples: {protocol.examples} is for folds, and the split is fixed",
+            hint="use sizes for the training part and test_size for the test part",
+        )
     grouped = protocol.grouped
     if grouped == "auto":
         grouped = any(e.group is not None for e in dataset.train)
@@ -158,9 +168,13 @@ def _parts(
 ) -> list[tuple[Fold, tuple[int, int]]]:
     """Every (fold at a training size) with its (size, fold number)."""
     if protocol.split == "kfold":
-        whole = divide.stratified_folds(
-            strata, protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)
+        used = _used(strata, protocol)
+        folds = divide.stratified_folds(
+            strata.take(used), protocol.folds, protocol.split_seed, grouped=bool(protocol.grouped)
         )
+        whole = [
+            Fold(*(tuple(used[i] for i in part) for part in (f.train, f.test))) for f in folds
+        ]
     else:
         assert dataset.test is not None
         fixed = divide.fixed_fold(dataset.train, dataset.test)
@@ -183,6 +197,26 @@ def _strata(task: TaskSpec, examples: Examples) -> Examples:
     """The examples with strata for answers: what parts should hold equal shares of."""
     kind = task.kind
     return Examples(tuple(replace(e, answer=kind.stratum(str(e.answer))) for e in examples))
+
+
+def _used(examples: Examples, protocol: ProtocolSpec) -> Indices:
+    """What is divided into folds: everything, or a sample that keeps what belongs together.
+
+    Raises:
+        DataError: there are not more examples than the sample is to have.
+    """
+    everything = tuple(range(len(examples)))
+    if protocol.examples == "all":
+        return everything
+    assert isinstance(protocol.examples, int)
+    if protocol.examples >= len(examples):
+        raise DataError(
+            f"a sample of {protocol.examples} examples out of {len(examples)}",
+            hint="use fewer, or all",
+        )
+    groups = [row.group for row in joined_by_text(examples)]
+    share = protocol.examples / len(examples)
+    return divide.hold_out(everything, examples.answers, share, protocol.split_seed, groups)[1]
 
 
 def _test_part(examples: Examples, test: Indices, protocol: ProtocolSpec) -> Indices:
@@ -215,8 +249,15 @@ def _validation(
 
 
 def _impossible(study: StudySpec, smallest: int) -> dict[str, TextuneError]:
+    """Why approaches cannot be run, as far as that is known before weights are loaded.
+
+    Raises:
+        TextuneError: there is no such model, or its configuration cannot be had.
+    """
     found: dict[str, TextuneError] = {}
     for label, approach in study.approaches.items():
+        if approach.base is not None and approach.base not in library_names():
+            find_architecture(find_model(approach.base))  # a folder or Hub id, of either form
         try:
             approach.check(study.task)
             if approach.tuning is not None and approach.base is not None:
@@ -238,7 +279,7 @@ def _info(approach: Approach) -> ApproachInfo:
     method = approach.tuning
     return ApproachInfo(
         spec=dict(spec),
-        family=approach.family,
+        family=approach.belongs_to,
         model=approach.base,
         method=method.name if method else None,
         served_by=method.served_by if method else "",

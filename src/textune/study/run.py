@@ -30,8 +30,8 @@ from textune.study.worker import Ended, Setup, Step, work
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def begin(self, cells: int, done: int) -> None:
-        """A study of so many cells, so many of them done already."""
+    def begin(self, plan: Plan, done: int) -> None:
+        """A study or a part of one, so many of its cells done already."""
 
     def started(self, cell: Cell) -> None:
         """A worker took up a cell."""
@@ -69,8 +69,7 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
     Raises:
         TextuneError: an approach is impossible, the run folder is locked, damaged or read-only.
     """
-    for error in plan.impossible.values():
-        raise error
+    check_possible(plan)
     setup = _setup(plan, root, options)
     files.check_writable(root)
     with files.locked(root / "lock", wait=False):
@@ -80,7 +79,7 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
         known = {f: store.load(f) for c in plan.cells if store.has(f := c.fingerprint)}
         todo = [c for c in plan.cells if c.fingerprint not in known]
         unique = list({c.fingerprint: c for c in todo}.values())
-        watcher.begin(len(plan.cells), len(plan.cells) - len(unique))
+        watcher.begin(plan, len(plan.cells) - len(unique))
         if todo or _is_amended(root, plan):
             save_run(root, plan.run_spec(), plan.tested)
         if unique:
@@ -88,6 +87,16 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
         records = store.records(c.fingerprint for c in plan.cells)
     failures = sum(r.status == "failed" for r in records)
     return Outcome(root, len(records) - failures, failures, len(plan.cells) - len(todo))
+
+
+def check_possible(plan: Plan) -> None:
+    """Refuse a plan with an approach that cannot be run.
+
+    Raises:
+        TextuneError: the first reason why not.
+    """
+    for error in plan.impossible.values():
+        raise error
 
 
 def _setup(plan: Plan, root: Path, options: Options) -> Setup:

@@ -20,7 +20,7 @@ from textune.cost.price import PriceTable, price
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import ORDER_DISAGREEMENT, metrics_of
-from textune.results.record import Cost, Failure, Record, ScoredExamples
+from textune.results.record import TEST_CUT, Cost, Failure, Record, ScoredExamples
 from textune.results.store import Store
 from textune.study.machine import cores, versions
 from textune.study.plan import Cell
@@ -111,6 +111,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         assert len(said) == len(test), f"{len(said)} predictions for {len(test)} examples"
         latency = _latency(predictor, unanswered)
         changed = _changed(predictor, task, unanswered, said)
+        cut = {"train_cut": predictor.num_cut(train), TEST_CUT: predictor.num_cut(unanswered)}
         bundle = bench.store.cell(cell.fingerprint) / "bundle"
         save_bundle(bundle, task, cell.approach, predictor)
     finally:
@@ -132,7 +133,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         cost=cost,
         num_train=len(train),
         num_test=len(test),
-        notes=predictor.notes,
+        notes={**predictor.notes, **cut},
         trials=list(predictor.trials),
         versions=versions(),
         finished=_now(),

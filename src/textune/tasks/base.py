@@ -1,18 +1,24 @@
 """TaskSpec: what is to be predicted, its labels, instruction and data; where tasks are found."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from textune.core.config import Json, PluginOf, parse, read_yaml
 from textune.core.errors import ConfigError, did_you_mean
 from textune.core.registry import Spec
+from textune.data.examples import Example
+from textune.data.readers.base import is_there
 from textune.data.sources import TextColumns
 from textune.tasks.kinds import base as kinds
 from textune.tasks.kinds.base import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LIBRARY = files("textune.tasks") / "library"
 SAMPLES = files("textune.tasks") / "samples"
@@ -42,12 +48,16 @@ class DataSpec(Spec):
     """The files of a task."""
 
     train: str
-    """File with the training part, or with everything when there is no test file."""
+    """File with the training part, or with everything when there is no test file. Some formats
+    also read a folder, a part (``dataset_info.json#name``) or the Hub (``hub:owner/name``)."""
     test: str | None = None
     """File with a fixed test part."""
     columns: Columns = field(default_factory=Columns)
     values: dict[str, str] = field(default_factory=dict)
     """Raw value in the answer column -> label name; labels may stand for themselves."""
+    marks: tuple[str, ...] = ()
+    """Signs in the texts that mark what is asked about: where a text must be cut, what stands
+    around them stays."""
     format: str = "auto"
     """A reader's name; ``auto`` goes by the file's ending."""
 
@@ -81,7 +91,7 @@ class TaskSpec(Spec):
     title: str = ""
     """One line for people."""
     kind: Annotated[Kind, PluginOf(kinds.REGISTRY)]
-    """What is predicted: classify, pair or extract."""
+    """What is predicted: classify, pair, grade or extract."""
     instruction: str
     """What the model is told to do, without the labels."""
     labels: dict[str, str]
@@ -135,6 +145,15 @@ class TaskSpec(Spec):
         """Label name -> the word the model writes for it."""
         return {label: self.answers.get(label, label) for label in self.labels}
 
+    def labels_of(self, examples: Iterable[Example]) -> list[str]:
+        """The label of each example's gold answer, where labels are told apart."""
+        return [self.kind.label_of(str(example.answer)) for example in examples]
+
+    def answers_from(self, scores_NC: "np.ndarray") -> list[str | None]:
+        """The answer that each row of label scores makes."""
+        labels = list(self.labels)
+        return [self.kind.answer_from(row, labels) for row in scores_NC.tolist()]
+
     @property
     def primary_metric(self) -> str:
         """The metric that ranks approaches on this task."""
@@ -183,6 +202,6 @@ def data_path(name: str) -> Path:
     if name.startswith("sample:"):
         return Path(str(SAMPLES / name.removeprefix("sample:")))
     path = Path(name)
-    if path.is_absolute() or path.exists():
+    if path.is_absolute() or is_there(path):
         return path
     return Path(os.environ.get("TEXTUNE_DATA", "data")) / name

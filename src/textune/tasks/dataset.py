@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textune.core.errors import DataError, did_you_mean
 from textune.data.examples import Examples
+from textune.data.readers.base import file_and_part, is_there, reader_for, recognised
 from textune.data.sources import Layout, column_names, read_examples
 from textune.tasks.base import Columns, DataSpec, TaskSpec, data_path
 from textune.tasks.kinds import base as kinds
@@ -65,13 +66,14 @@ def layout_of(task: TaskSpec, *, with_answers: bool = True) -> Layout:
         group_column=columns.group,
         labels=tuple(task.labels),
         values=task.data.values,
-        has_entities=task.kind.has_entities,
+        answer_form=task.kind.answer_form,
     )
 
 
 def task_from_file(
     path: Path,
     *,
+    format: str = "auto",
     text: str = "auto",
     answer: str = "auto",
     id: str | None = None,
@@ -80,9 +82,11 @@ def task_from_file(
     """A task out of one labelled file, its labels by falling frequency.
 
     A column ``entities`` makes an extract task, two texts a pair, anything else classification.
+    An instruction that all records of instruction data share becomes that of the task.
 
     Args:
-        path: the file, of any format with a reader.
+        path: the file, of any format with a reader, or another place that a reader takes.
+        format: a reader's name; ``auto`` goes by the columns, else by the ending.
         text: column of the text, or two as ``a,b`` for a pair; ``auto`` looks for usual names.
         answer: column of the label; ``auto`` looks for usual names.
         id: column of a unique id.
@@ -92,13 +96,16 @@ def task_from_file(
         DataError: the columns cannot be told, a row is bad, or the answers are no labels.
         ConfigError: the answers do not make a task, as when all are the same.
     """
-    columns = column_names(path)
+    format = recognised(path) if format == "auto" else format
+    columns = column_names(path, format)
+    if text == "auto" and {"text", ENTITIES} <= set(columns):
+        text = "text"  # documents of tokens also have a column of sentence numbers
     texts = _text_columns(text, columns, path)
     if answer == ENTITIES or (answer == "auto" and ENTITIES in columns):
-        return _entity_task(path, texts, id, group)
+        return _entity_task(path, format, texts, id, group)
     (answers,) = (answer,) if answer != "auto" else _found(ANSWER_NAMES, columns, path, "answer")
     layout = Layout(text_columns=texts, answer_column=answers, id_column=id, group_column=group)
-    counts = Counter(read_examples(path, layout).answers)
+    counts = Counter(read_examples(path, layout, format=format).answers)
     if len(counts) > MAX_LABELS and len(counts) * 2 > counts.total():
         raise DataError(
             f"{path}: the column {answers!r} has {len(counts)} different values in "
@@ -107,12 +114,13 @@ def task_from_file(
         )
     labels = [label for label, _ in counts.most_common()]
     is_pair = len(texts) == 2
+    shared = _shared_instruction(path, format) if text == "auto" else ""
+    if shared:
+        texts = ("input",)
     return TaskSpec(
-        name=path.name.partition(".")[0],
+        name=_name_of(path),
         kind=kinds.REGISTRY.get("pair" if is_pair else "classify")(),
-        instruction="Decide which label fits the two texts."
-        if is_pair
-        else "Decide which label fits the text.",
+        instruction=shared or f"Decide which label fits the {'two texts' if is_pair else 'text'}.",
         labels=dict.fromkeys(labels, ""),
         positive=_positive(labels) if is_pair and len(labels) == 2 else None,
         data=DataSpec(
@@ -120,13 +128,32 @@ def task_from_file(
             columns=Columns(
                 text=texts if is_pair else texts[0], answer=answers, id=id, group=group
             ),
+            format=format,
         ),
         source=str(path),
     )
 
 
+def _shared_instruction(path: Path, format: str) -> str:
+    """The one instruction that stands apart from every input; empty where there is none."""
+    columns = {"instruction", "input", "text"}
+    shared: set[object] = set()
+    for _, row in reader_for(path, format).rows(path):
+        shared.add(row["instruction"] if columns <= set(row) and row["input"] else "")
+        if len(shared) > 1:
+            return ""
+    return str(*shared)
+
+
+def _name_of(path: Path) -> str:
+    """The file's name without endings; of a part of a file the part's."""
+    place, part = file_and_part(path)
+    name = part if part and place.is_file() else place.name
+    return name.partition(".")[0].replace(":", "-")
+
+
 def _entity_task(
-    path: Path, texts: tuple[str, ...], id: str | None, group: str | None
+    path: Path, format: str, texts: tuple[str, ...], id: str | None, group: str | None
 ) -> TaskSpec:
     """An extract task, its types by falling frequency."""
     layout = Layout(
@@ -134,21 +161,23 @@ def _entity_task(
         answer_column=ENTITIES,
         id_column=id,
         group_column=group,
-        has_entities=True,
+        answer_form="entities",
     )
     kind = kinds.REGISTRY.get("extract")()
-    answers = read_examples(path, layout).answers
+    answers = read_examples(path, layout, format=format).answers
     counts = Counter(label for answer in answers for label in kind.labels_in(answer))
     if not counts:
         hint = "name the column of the label, if these are no entities"
         raise DataError(f"{path}: the column {ENTITIES!r} is empty in every row", hint=hint)
     return TaskSpec(
-        name=path.name.partition(".")[0],
+        name=_name_of(path),
         kind=kind,
         instruction="List the entities in the text, each with its type.",
         labels=dict.fromkeys((label for label, _ in counts.most_common()), ""),
         data=DataSpec(
-            train=str(path), columns=Columns(text=texts[0], answer=ENTITIES, id=id, group=group)
+            train=str(path),
+            columns=Columns(text=texts[0], answer=ENTITIES, id=id, group=group),
+            format=format,
         ),
         source=str(path),
     )
@@ -156,7 +185,7 @@ def _entity_task(
 
 def _read(task: TaskSpec, name: str) -> Examples:
     path = data_path(name)
-    if not path.exists():
+    if not is_there(path):
         raise DataError(
             f"task {task.name}: no data file {name}, looked for {path.absolute()}",
             hint="set TEXTUNE_DATA to the folder that holds it",

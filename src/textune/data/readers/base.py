@@ -1,4 +1,8 @@
-"""Reader: a file's rows as fields; what they mean (columns, labels, ids) is not its business."""
+"""Reader: a file's rows as fields; what they mean (columns, labels, ids) is not its business.
+
+A reader may take more than files: a folder, a part of either (``dataset_info.json#name``), or a
+place of its own scheme (``hub:owner/name``).
+"""
 
 import gzip
 import zlib
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, cast
 
-from textune.core.errors import DataError
+from textune.core.errors import DataError, did_you_mean
 from textune.core.registry import Plugin, Registry
 
 Row = Mapping[str, object]
@@ -20,7 +24,11 @@ class Reader(Plugin, ABC):
     """Reads one file format; the text formats also gzipped."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """File name endings this reader takes, without ``.gz``."""
+    """File name endings this reader takes, without ``.gz``; of two that fit, the longer wins."""
+    scheme: ClassVar[str] = ""
+    """What places start with that are no files: ``hub:``."""
+    signature: ClassVar[frozenset[str]] = frozenset()
+    """Columns that tell this format in a file whose ending does not."""
     unit: ClassVar[str] = "line"
     """What ``rows`` counts, as errors call it."""
 
@@ -34,6 +42,58 @@ class Reader(Plugin, ABC):
 
 
 REGISTRY = Registry("textune.data.readers", Reader, noun="reader")
+
+
+def reader_for(path: Path, format: str = "auto") -> Reader:
+    """The reader of that name; for ``auto`` the one that takes the scheme or the ending.
+
+    Raises:
+        ConfigError: there is no reader of that name.
+        DataError: no reader takes the ending.
+    """
+    if format != "auto":
+        return REGISTRY.get(format)()
+    readers = [REGISTRY.get(name) for name in REGISTRY.names()]
+    for place in (path, file_and_part(path)[0]):
+        name = str(place).lower().removesuffix(".gz")
+        taken = [r for r in readers if r.scheme and name.startswith(r.scheme)]
+        endings = {ending: r for r in readers for ending in r.suffixes if name.endswith(ending)}
+        if taken or endings:
+            return (taken or [endings[max(endings, key=len)]])[0]()
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    known = [ending for reader in readers for ending in reader.suffixes]
+    hint = f"{did_you_mean(plain.suffix, known)} Or name the format: {', '.join(REGISTRY.names())}"
+    raise DataError(f"{path}: unknown file ending {plain.suffix.lower()!r}", hint=hint)
+
+
+def recognised(path: Path) -> str:
+    """The format of a file: by the columns of its first row, else by its ending.
+
+    Raises:
+        DataError: no reader takes the ending, or the file cannot be read.
+    """
+    by_ending = reader_for(path)
+    columns = next((set(row) for _, row in by_ending.rows(path)), set())
+    readers = [REGISTRY.get(name) for name in REGISTRY.names()]
+    told = [r.name for r in readers if r.signature and r.signature <= columns]
+    return told[0] if told else by_ending.name
+
+
+def file_and_part(path: Path) -> tuple[Path, str]:
+    """``data.json#name`` as the file and the name of a part of it, which may be empty.
+
+    A file whose own name holds the mark is taken as it is.
+    """
+    name, mark, part = path.name.rpartition("#")
+    if not mark or path.exists():
+        return path, ""
+    return path.with_name(name), part
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something to read: a file, a folder, or a place that is neither."""
+    schemes = {REGISTRY.get(name).scheme for name in REGISTRY.names()} - {""}
+    return str(path).startswith(tuple(schemes)) or file_and_part(path)[0].exists()
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -55,7 +55,8 @@ def _entity(line: str, text: str, *, place: str) -> list[object]:
         raise DataError(f"{place}: no entity: {line.strip()!r}", hint=hint)
     type, start, end = parts[0], int(parts[1]), int(parts[2])
     words = text[start:end]
-    if surface and " ".join(words.split()) != " ".join(surface.split()):
+    same = not surface or " ".join(words.split()) == " ".join(surface.split())
+    if end > len(text) or not same:
         raise DataError(
             f"{place}: {name} is {surface!r}, the text has {words!r} at {start} to {end}",
             hint="offsets count characters of the .txt file beside it, from 0",

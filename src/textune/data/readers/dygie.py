@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textune.core.errors import DataError
 from textune.data.readers.base import Reader, Row
@@ -20,6 +20,8 @@ class Dygie(Reader):
     end, type] in characters), ``document`` (``doc_key``, or a number) and ``sentence``. Chosen by
     name: such files end in ``.jsonl`` like any other.
     """
+
+    signature: ClassVar[frozenset[str]] = frozenset({"sentences", "ner"})
 
     def rows(self, path: Path) -> Iterator[tuple[int, Row]]:
         """Yield (line of the document, fields of a sentence).

@@ -25,7 +25,9 @@ Floats = npt.NDArray[np.float64]
 ORDER_DISAGREEMENT = "order_disagreement"
 """Share of examples whose answer changes when their texts, whose order means nothing, change
 places; measured where an approach is run, as it needs predictions of its own."""
-LOWER_IS_BETTER = frozenset({"invalid_rate", "ece", "brier", "log_loss", ORDER_DISAGREEMENT})
+LOWER_IS_BETTER = frozenset(
+    {"invalid_rate", "ece", "brier", "log_loss", "mean_error", "root_mean_square_error"}
+) | {ORDER_DISAGREEMENT}
 """Metrics of which less is better; of all others more is."""
 
 
@@ -104,6 +106,15 @@ def metrics_of(task: TaskSpec) -> Metrics:
     """How answers of a task are judged."""
     cls = REGISTRY.get(task.kind.metrics)
     return cls(labels=tuple(task.labels), positive=task.positive)
+
+
+def part_of(part: str, gold: Floats, found: Floats, right: Floats) -> Floats:
+    """Precision, recall or F1 from counts of what is gold, what was found, and what is both."""
+    if part == "precision":
+        return ratio(right, found)
+    if part == "recall":
+        return ratio(right, gold)
+    return ratio(2 * right, gold + found)
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

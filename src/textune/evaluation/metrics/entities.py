@@ -20,7 +20,7 @@ import numpy as np
 
 from textune.data.entities import Entity, read_entities
 from textune.data.predictions import Predictions
-from textune.evaluation.metrics.base import Floats, Metrics, Tally, ratio
+from textune.evaluation.metrics.base import Floats, Metrics, Tally, part_of, ratio
 
 PARTS = ("precision", "recall", "f1")
 SHARED = (
@@ -65,24 +65,24 @@ class Entities(Metrics):
         gold_T, found_T, right_T = (by_type[..., at] for at in range(len(OF_TYPE)))
         gold, found, right = gold_T.sum(-1), found_T.sum(-1), right_T.sum(-1)
         if name == "macro_f1":
-            f1 = _part("f1", gold_T, found_T, right_T)
+            f1 = part_of("f1", gold_T, found_T, right_T)
             defined = np.sum(~np.isnan(f1), axis=-1).astype(np.float64)
             return ratio(np.nansum(f1, axis=-1), defined)
         if name == "partial_f1":
             right = shared["same place"] + 0.5 * shared["overlapping"]
-            return _part("f1", gold, found, right)
+            return part_of("f1", gold, found, right)
         if name == "type_f1":
-            return _part("f1", gold, found, shared["same type"])
+            return part_of("f1", gold, found, shared["same type"])
         if name in ("exact_match", "invalid_rate"):
             return ratio(shared[name.split("_")[0]], shared["examples"])
         if ":" in name:
             part, _, label = name.partition(":")
             at = self.labels.index(label)
-            return _part(part, gold_T[..., at], found_T[..., at], right_T[..., at])
+            return part_of(part, gold_T[..., at], found_T[..., at], right_T[..., at])
         way, _, part = name.partition("_")
         if way == "pair":
             gold, found, right = (shared[f"pair {what}"] for what in OF_TYPE)
-        return _part(part, gold, found, right)
+        return part_of(part, gold, found, right)
 
     def beyond_counts(
         self, predictions: Predictions, gold: Sequence[str]
@@ -123,11 +123,3 @@ def _overlaps(true: Sequence[Entity], found: Sequence[Entity]) -> tuple[int, int
     places, _ = PartialEvaluation().evaluate(*spans, tags)
     types, _ = EntityTypeEvaluation().evaluate(*spans, tags)
     return places.correct, places.partial, types.correct
-
-
-def _part(part: str, gold: Floats, found: Floats, right: Floats) -> Floats:
-    if part == "precision":
-        return ratio(right, found)
-    if part == "recall":
-        return ratio(right, gold)
-    return ratio(2 * right, gold + found)

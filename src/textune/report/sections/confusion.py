@@ -21,9 +21,12 @@ class Confusion(Section):
     order: ClassVar[int] = 70
 
     def blocks(self, context: Context) -> list[Block]:
-        """A heat map for each of the best contenders, and the counts; nothing for entities."""
+        """A heat map for each of the best contenders, and the counts.
+
+        Nothing for entities and sets of labels.
+        """
         task = context.comparison.loaded.run.task
-        if task.kind.has_entities:
+        if task.kind.answer_form not in ("label", "number"):
             return []
         labels = list(task.labels)
         num_panels = max(1, min(MAX_PANELS, MAX_CELLS // len(labels) ** 2))
@@ -51,10 +54,10 @@ class Confusion(Section):
 
 def _counts(context: Context, entry: Entry) -> list[list[int]]:
     loaded = context.comparison.loaded
-    answers = entry.contender.answers[0]
-    counts: list[list[int]] = confusion(
-        loaded.tested.answers, answers, list(loaded.run.task.labels)
-    ).tolist()
+    label_of = loaded.run.task.kind.label_of
+    gold = [label_of(answer) for answer in loaded.tested.answers]
+    answers = [None if a is None else label_of(a) for a in entry.contender.answers[0]]
+    counts: list[list[int]] = confusion(gold, answers, list(loaded.run.task.labels)).tolist()
     return counts
 
 

@@ -33,9 +33,8 @@ class Errors(Section):
             return []
         return [
             Text(
-                f"The {MAX_ERRORS} errors that each approach was surest of, or the first ones "
-                "where it gives no scores (first seed). Many are worth a second look at the gold "
-                "answer."
+                f"The {MAX_ERRORS} {_which(context)} (first seed). Many are worth a second look "
+                "at the gold answer."
             ),
             *folded,
         ]
@@ -43,14 +42,13 @@ class Errors(Section):
 
 def _table(context: Context, entry: Entry, number: int) -> tuple[Table, int, int]:
     """The table of an entry, its number of errors and of tested examples."""
-    tested = context.comparison.loaded.tested
+    tested, kind = context.comparison.loaded.tested, context.comparison.loaded.run.task.kind
     wrong = [
         (example, said)
         for example, said in zip(tested, entry.contender.said[0], strict=True)
-        if said.answer != example.answer
+        if not kind.is_right(said.answer, str(example.answer))
     ]
-    wrong.sort(key=lambda pair: -(pair[1].confidence or 0))
-    kind = context.comparison.loaded.run.task.kind
+    wrong.sort(key=lambda pair: -_badness(*pair, kind=kind))
     rows = tuple(_row(example, said, kind) for example, said in wrong[:MAX_ERRORS])
     num_texts = kind.num_texts
     answers: Unit = "text" if kind.has_entities else "label"
@@ -65,6 +63,19 @@ def _table(context: Context, entry: Entry, number: int) -> tuple[Table, int, int
     caption = f"Errors of {entry.label}."
     table = Table(f"errors_{number:02d}", caption, columns, rows).without_empty_columns()
     return table, len(wrong), len(tested)
+
+
+def _which(context: Context) -> str:
+    if context.comparison.loaded.run.task.kind.is_graded:
+        return "answers of each approach that are farthest off"
+    return "errors that each approach was surest of, or the first ones where it gives no scores"
+
+
+def _badness(example: Example, said: Said, *, kind: Kind) -> float:
+    """How far off a number is, how sure an approach was of anything else."""
+    if kind.is_graded and said.answer is not None:
+        return abs(float(said.answer) - float(str(example.answer)))
+    return said.confidence or 0.0
 
 
 def _row(example: Example, said: Said, kind: Kind) -> Row:

@@ -18,13 +18,14 @@ BESIDE = (
     "positive_recall",
     "auc",
     ORDER_DISAGREEMENT,
+    "spearman",
     "micro_precision",
     "micro_recall",
     "pair_f1",
     "partial_f1",
 )
 """Metrics in the main table beside the main one; all others are folded away."""
-NOT_SHARES = ("mcc", "brier", "log_loss")
+NOT_SHARES = ("mcc", "brier", "log_loss", "mean_error", "root_mean_square_error")
 """Metrics that are no share of one."""
 
 

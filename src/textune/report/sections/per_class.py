@@ -19,9 +19,9 @@ class PerClass(Section):
     order: ClassVar[int] = 60
 
     def blocks(self, context: Context) -> list[Block]:
-        """Heat map of F1, table of everything."""
+        """Heat map of F1, table of everything; nothing for numbers on a scale."""
         entries = context.comparison.entries[:MAX_ROWS]
-        if not entries:
+        if not entries or context.comparison.loaded.run.task.kind.is_graded:
             return []
         labels = list(context.comparison.loaded.run.task.labels)
         shades = [

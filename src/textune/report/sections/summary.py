@@ -1,9 +1,12 @@
 """The answer, why, and what kind of study it rests on."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textune.report.blocks import Block, Column, Details, Points, Row, Table, Text
+from textune.report.compare import Entry
 from textune.report.sections.base import Context, Section
+from textune.results.record import TEST_CUT
 from textune.results.run import RunSpec
 
 
@@ -53,7 +56,8 @@ def _protocol(run: RunSpec) -> str:
     seeds = "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
     if protocol.split == "fixed":
         return f"Training and test part are fixed by the task, with {seeds}."
-    kept = ", examples of one group kept together" if protocol.grouped else ""
+    what = "share a text or a group" if protocol.grouped == "texts" else "are of one group"
+    kept = f", examples that {what} kept together" if protocol.grouped else ""
     return f"Every example is tested once in {protocol.folds} folds{kept}, with {seeds}."
 
 
@@ -61,12 +65,17 @@ def _limitations(context: Context) -> tuple[str, ...]:
     """What a reader must not conclude."""
     run, comparison = context.comparison.loaded.run, context.comparison
     sentences = []
-    share = "exact matches" if run.task.kind.has_entities else "accuracy"
+    share = run.task.kind.share_right
     if comparison.detectable is not None:
         sentences.append(
             f"With this number of tested examples, true differences in {share} below about "
             f"{comparison.detectable * 100:.1f} points would mostly go unnoticed: tied does not "
             "mean equal."
+        )
+    if cut := _cut(comparison.entries):
+        sentences.append(
+            f"Some tested texts are longer than what a model can read and were cut, or read in "
+            f"parts: {cut}."
         )
     if run.task.sample == "written by us":
         sentences.append(
@@ -82,6 +91,14 @@ def _limitations(context: Context) -> tuple[str, ...]:
         names = ", ".join(incomplete.label for incomplete in comparison.incomplete)
         sentences.append(f"Left out because not complete: {names}.")
     return tuple(sentences)
+
+
+def _cut(entries: Sequence[Entry]) -> str:
+    """How many, for each approach that could not read all."""
+    most = {
+        e.label: max(int(r.notes.get(TEST_CUT) or 0) for r in e.contender.records) for e in entries
+    }
+    return ", ".join(f"{number:,} by {label}" for label, number in most.items() if number)
 
 
 def _facts(context: Context) -> Table:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textune.core.registry import Plugin, Registry
 from textune.data.examples import Answer, Example
+from textune.data.sources import AnswerForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,20 +19,37 @@ class Kind(Plugin, ABC):
     """How many texts an example has."""
     min_labels: ClassVar[int] = 2
     """Fewest labels of a task."""
-    has_entities: ClassVar[bool] = False
-    """Whether an answer is the entities of a text, not a label."""
+    answer_form: ClassVar[AnswerForm] = "label"
+    """What an answer is."""
     asks_for: ClassVar[str] = "Possible answers:"
     """What the labels are, as a prompt says above their list."""
     form: ClassVar[str] = "Answer with one of these and nothing else."
     """How the answer is to be written, as a prompt says below them."""
     is_written: ClassVar[bool] = False
     """Whether a language model writes the answer; else the labels are all answers, and scored."""
+    share_right: ClassVar[str] = "accuracy"
+    """What the share of examples is called whose answer is right."""
     metrics: ClassVar[str] = "label"
     """How answers are judged: a module of ``textune.evaluation.metrics``."""
     primary_metric: ClassVar[str]
     """The metric that ranks approaches, one of those."""
     primary_with_positive: ClassVar[str | None] = None
     """The same for tasks with a positive label, where it is another one."""
+
+    @property
+    def has_entities(self) -> bool:
+        """Whether an answer is the entities of a text."""
+        return self.answer_form == "entities"
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether one label excludes the others, so that scores of labels sum to one."""
+        return self.answer_form != "labels"
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether an answer is a number between the first label and the last."""
+        return self.answer_form == "number"
 
     @abstractmethod
     def input_text(self, example: Example) -> str:
@@ -45,13 +63,29 @@ class Kind(Plugin, ABC):
         """The example in another form that must have the same answer; None where there is none."""
         return None
 
+    def label_of(self, answer: Answer) -> str:
+        """The label that an answer has where labels are told apart."""
+        return answer
+
+    def answer_from(self, scores: Sequence[float], labels: Sequence[str]) -> Answer:
+        """The answer that scores (C) of the labels make."""
+        return max(zip(scores, labels, strict=True), key=lambda pair: pair[0])[1]
+
+    def confidence(self, answer: Answer, scores: Mapping[str, float]) -> float:
+        """What the scores of labels give an answer."""
+        return scores[self.label_of(answer)]
+
+    def is_right(self, answer: Answer | None, gold: Answer) -> bool:
+        """Whether an answer is right, where right and wrong are told apart."""
+        return answer is not None and self.label_of(answer) == self.label_of(gold)
+
     def labels_in(self, answer: Answer) -> tuple[str, ...]:
         """The labels that an answer names."""
-        return (answer,)
+        return (self.label_of(answer),)
 
     def written(self, answer: Answer, words: Mapping[str, str]) -> str:
         """What a language model writes for an answer; ``words`` stand for the labels."""
-        return words[answer]
+        return words[self.label_of(answer)]
 
     def grammar(self, example: Example, words: Mapping[str, str]) -> str:  # noqa: ARG002  # for others
         """All that may be written for an example: a rule ``answer`` as ``llguidance`` reads it."""
@@ -83,7 +117,7 @@ class Kind(Plugin, ABC):
 
     def stratum(self, answer: Answer) -> str:
         """What parts of the data should hold equal shares of."""
-        return answer
+        return self.label_of(answer)
 
     def check_labels(self, labels: list[str], positive: str | None) -> str | None:
         """What is wrong with a task's labels for this kind, or None."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textune.data.entities import read_entities, write_entities
 from textune.data.entity_lines import NONE, lines_grammar, read_lines, write_lines
 from textune.data.examples import Answer, Example
+from textune.data.sources import AnswerForm
 from textune.tasks.kinds.base import Kind
 
 
@@ -16,9 +17,10 @@ class Extract(Kind):
 
     num_texts: ClassVar[int] = 1
     min_labels: ClassVar[int] = 1
+    share_right: ClassVar[str] = "exact matches"
     metrics: ClassVar[str] = "entities"
     primary_metric: ClassVar[str] = "micro_f1"
-    has_entities: ClassVar[bool] = True
+    answer_form: ClassVar[AnswerForm] = "entities"
     is_written: ClassVar[bool] = True
     asks_for: ClassVar[str] = "Types:"
     form: ClassVar[str] = (

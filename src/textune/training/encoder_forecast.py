@@ -1,0 +1,61 @@
+"""What training an encoder will need: the largest step of it, run without weights."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textune.core.seeds import generator
+from textune.cost.demand import Demand
+from textune.engine.encoder import BATCH, Encoded, EncoderEngine
+from textune.engine.forecast import PASSES, kept_bytes
+from textune.training.forecast import UPDATE_BYTES
+from textune.training.settings import TrainingSpec
+
+
+def encoder_demand(
+    engine: EncoderEngine,
+    train: Sequence[Encoded],
+    valid: Sequence[Encoded],
+    test: Sequence[Encoded],
+    spec: TrainingSpec,
+) -> Demand:
+    """What fitting and predicting need; the engine's model is weightless, all of it trains."""
+    model = engine.model
+    order, size = generator(0, "order", 0).permutation(len(train)), spec.batch_size
+    batches = [[train[i] for i in order[k : k + size]] for k in range(0, len(train), size)]
+    largest = max(batches, key=_cells)
+    kept = kept_bytes(lambda: engine.loss(_with_any_targets(largest, engine)), model.train())
+    model.eval()
+    params = sum(p.numel() for p in model.parameters())
+    steps = spec.total_steps(len(train))
+    fitted = spec.epochs * sum(map(_cells, batches))
+    checked, tested = spec.epochs * _predicted(valid), _predicted(test)
+    moved = PASSES * kept / _cells(largest)
+    copies = 3 + bool(valid)  # gradient and two moments, and the best epoch where one is chosen
+    return Demand(
+        precision="float32",
+        total_params=params,
+        trainable_params=params,
+        weight_bytes=4.0 * params,
+        state_bytes=4.0 * copies * params,
+        kept_bytes=float(kept),
+        fit_flops=engine.flops(fitted, passes=3) + engine.flops(checked, passes=1),
+        fit_traffic=moved * fitted + steps * UPDATE_BYTES * params,
+        predict_flops=engine.flops(tested, passes=1),
+        predict_traffic=moved / 3 * tested,
+    )
+
+
+def _with_any_targets(batch: Sequence[Encoded], engine: EncoderEngine) -> list[Encoded]:
+    """With a class for each text or word, whichever: shapes do not depend on it."""
+    return [replace(item, targets=(0,) * engine.num_targets(item)) for item in batch]
+
+
+def _cells(batch: Sequence[Encoded]) -> int:
+    """Tokens of a padded batch."""
+    return len(batch) * max(len(item.ids) for item in batch)
+
+
+def _predicted(items: Sequence[Encoded]) -> int:
+    """Tokens of all batches in which items are predicted."""
+    ordered = sorted(items, key=lambda item: len(item.ids))
+    return sum(_cells(ordered[k : k + BATCH]) for k in range(0, len(ordered), BATCH))
