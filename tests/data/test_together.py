@@ -22,8 +22,8 @@ def test_pairs_that_share_a_question_through_others_are_one_group():
     assert groups(examples) == ["e0", "e0", "e0", "e0", "e4"]
 
 
-def test_case_and_spaces_do_not_tell_texts_apart():
-    assert groups(pairs(("What is  it?", "x"), (" what IS it? ", "y"))) == ["e0", "e0"]
+def test_case_punctuation_and_spaces_do_not_tell_texts_apart():
+    assert groups(pairs(("What is  it?", "x"), (" what IS, it ", "y"))) == ["e0", "e0"]
 
 
 def test_groups_that_are_named_stay_together_too():

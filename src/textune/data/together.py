@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from textune.data.duplicates import normalised
 from textune.data.examples import Example, Examples
 
 
 def joined_by_text(examples: Examples) -> Examples:
     """The examples, one group for all that share a group or a text, directly or through others.
 
-    Questions recur across pairs: of (a, b), (b, c) and (d, e) the first two belong together. Case
-    and spaces do not tell texts apart. A group is named after its first example.
+    Questions recur across pairs: of (a, b), (b, c) and (d, e) the first two belong together. Case,
+    punctuation and spaces do not tell texts apart, as in the audit. A group is named after its first example.
     """
     firsts = _first_of_each(examples.rows)
     rows = (
@@ -32,7 +33,7 @@ def _first_of_each(rows: Sequence[Example]) -> list[int]:
 
     seen: dict[tuple[str, str], int] = {}
     for place, row in enumerate(rows):
-        keys = [("text", " ".join(text.lower().split())) for text in row.texts]
+        keys = [("text", normalised(text)) for text in row.texts]
         keys += [("group", row.group)] if row.group is not None else []
         for key in keys:
             one, other = root(seen.setdefault(key, place)), root(place)
