@@ -11,7 +11,8 @@ def joined_by_text(examples: Examples) -> Examples:
     """The examples, one group for all that share a group or a text, directly or through others.
 
     Questions recur across pairs: of (a, b), (b, c) and (d, e) the first two belong together. Case,
-    punctuation and spaces do not tell texts apart, as in the audit. A group is named after its first example.
+    punctuation and spaces do not tell texts apart, as in the audit. A group is named after its
+    first example.
     """
     firsts = _first_of_each(examples.rows)
     rows = (
