@@ -122,8 +122,7 @@ def _methods() -> Iterator[str]:
         "be folded into the weights first, `transformers` that only transformers with PEFT runs "
         "it.",
     ]
-    for name in methods.REGISTRY.names():
-        cls = methods.REGISTRY.get(name)
+    for cls in methods.REGISTRY.all():
         facts = {
             "paper": cls.paper,
             "learning rate": f"{cls.lr:g}",
@@ -136,19 +135,18 @@ def _methods() -> Iterator[str]:
             "starts at the base model": _yes(cls.starts_at_base),
             "writes into the base weights": _yes(cls.changes_base),
         }
-        yield from _plugin(name, cls, facts)
+        yield from _plugin(cls, facts)
 
 
 def _approaches() -> Iterator[str]:
     yield from ["# Approaches", "", "Ways to solve a task: the entries of a study."]
-    for name in approaches.REGISTRY.names():
-        cls = approaches.REGISTRY.get(name)
+    for cls in approaches.REGISTRY.all():
         facts = {
             "family": cls.family,
             "kinds of task": ", ".join(sorted(cls.kinds)),
             "reads the instruction": _yes(cls.reads_prompt),
         }
-        yield from _plugin(name, cls, facts)
+        yield from _plugin(cls, facts)
     yield from ["", "## Options of `training`", "", *_fields(TrainingSpec)]
 
 
@@ -170,11 +168,11 @@ def _tasks() -> Iterator[str]:
     yield from ["", "## data.columns", "", *_fields(tasks.Columns)]
     yield from ["", "## published", "", *_fields(tasks.Published)]
     yield from ["", "## Kinds", ""]
-    known = [kinds.REGISTRY.get(name) for name in kinds.REGISTRY.names()]
+    known = kinds.REGISTRY.all()
     rows = [[f"`{k.name}`", str(k.num_texts), _main_score(k), k.summary()] for k in known]
     yield from _table(["name", "texts", "main score", "what it is"], rows)
     yield from ["", "## Formats of data files", ""]
-    formats = [readers.REGISTRY.get(name) for name in readers.REGISTRY.names()]
+    formats = readers.REGISTRY.all()
     written = writers.REGISTRY.names()
     rows = [
         [f"`{r.name}`", ", ".join(r.suffixes) or r.scheme, _yes(r.name in written), r.summary()]
@@ -229,10 +227,10 @@ def _models() -> Iterator[str]:
     yield from _table(["name", "package", "sha256 of the weights"], rows)
 
 
-def _plugin(name: str, cls: type[Plugin], facts: dict[str, str]) -> Iterator[str]:
+def _plugin(cls: type[Plugin], facts: dict[str, str]) -> Iterator[str]:
     """A chapter: docstring, class variables, options."""
     doc = (inspect.getdoc(cls) or "").replace("``", "`")
-    yield from ["", f"## {name}", "", doc, ""]
+    yield from ["", f"## {cls.name}", "", doc, ""]
     yield from _table(["", ""], [[key, value] for key, value in facts.items()])
     if dataclasses.fields(typing.cast("Any", cls)):
         yield from ["", *_fields(cls)]

@@ -33,6 +33,21 @@ def test_a_tuned_model_inside_keeps_them_too(tiny_folder, pair_task, pair_exampl
     assert (approach.belongs_to, approach.base) == ("tuned", str(tiny_folder))
 
 
+def test_what_a_search_inside_settled_is_kept_with_the_threshold(
+    tiny_folder, pair_task, pair_examples
+):
+    training = {"epochs": 1, "batch_size": 8}
+    model = {"model": str(tiny_folder), "precision": "float32"}
+    search = {"trials": 2, "over": "all"}
+    approach = build({"tuned": {**model, "training": training, "search": search}})
+    fitted = approach.fit(pair_task, pair_examples, [], seed=0, context=Context())
+    assert fitted.settled.of == fitted.inside.settled
+    assert fitted.settled.of.search is None
+    fitted.close()
+    plain = build("tfidf").fit(pair_task, pair_examples, [], seed=0, context=Context())
+    assert plain.settled is None
+
+
 def test_scores_stay_and_answers_follow_the_threshold(pair_task, pair_examples):
     plain = build("tfidf").of.fit(pair_task, pair_examples, [], seed=0, context=Context())
     fitted = build("tfidf").fit(pair_task, pair_examples, [], seed=0, context=Context())

@@ -56,6 +56,13 @@ def test_no_plug_in_that_was_there_is_gone(registry, expected):
     assert expected <= set(registry.names())
 
 
+def test_all_are_what_names_give_one_by_one_those_of_other_packages_too(outside):
+    found = REGISTRY.all()
+    assert [plugin.name for plugin in found] == REGISTRY.names()
+    assert found == [REGISTRY.get(name) for name in REGISTRY.names()]
+    assert {"staged", "tfidf"} <= {plugin.name for plugin in found}
+
+
 def test_names_are_listed_without_importing_a_plug_in():
     code = (
         "import sys; from textune.methods.base import REGISTRY; REGISTRY.names(); "

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from textune.models.load import Pool
 
 Family = Literal["baseline", "small model", "prompted", "tuned", "wrapper"]
+LABEL_KINDS = frozenset({"classify", "multilabel", "pair", "grade"})
+"""Kinds of task whose answers follow from scores of the labels."""
 Notes = dict[str, str | int | float | None]
 
 
@@ -50,16 +52,20 @@ class Context:
     """Least time between two checkpoints."""
     _pool: list[Any] = field(default_factory=list)
 
+    def within(self, name: str) -> Context:
+        """For one of several trainings of a fit: its checkpoints go to a folder of their own."""
+        if self.work is None:
+            return self
+        (self.work / name).mkdir(exist_ok=True)
+        return replace(self, work=self.work / name)
+
     def part(self, name: str, before: int, total: int) -> Context:
         """For one of several trainings of a fit, which begins after ``before`` of ``total`` steps.
 
         Checkpoints go to a folder of their own.
         """
-        if self.work is not None:
-            (self.work / name).mkdir(exist_ok=True)
         return replace(
-            self,
-            work=self.work and self.work / name,
+            self.within(name),
             report=lambda step, _, loss: self.report(before + step, total, loss),
         )
 
@@ -99,7 +105,7 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write everything that ``Approach.load`` needs into an existing folder; no pickle."""
 
-    def num_cut(self, examples: Sequence[Example]) -> int:  # for others
+    def num_cut(self, examples: Sequence[Example]) -> int:
         """How many of these examples it cannot read whole: they are cut, or read in windows."""
         return 0
 
@@ -113,7 +119,7 @@ class Approach(Plugin, ABC):
 
     family: ClassVar[Family]
     """What readers of a table compare with what."""
-    kinds: ClassVar[frozenset[str]] = frozenset({"classify", "multilabel", "pair", "grade"})
+    kinds: ClassVar[frozenset[str]] = LABEL_KINDS
     """Kinds of task that it can solve."""
     reads_prompt: ClassVar[bool] = False
     """Whether instruction, definitions and answer words can change its result."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
+from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.errors import StoreError
 from textune.core.seeds import derive
 from textune.data.cutting import cut_to
@@ -15,7 +15,7 @@ from textune.data.entities import read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.data.tags import entities_of, tags_of
-from textune.data.windows import Window, divide, join
+from textune.data.windows import Window, divide, join, undivided
 from textune.models.catalog import find_model
 from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textune.cost.demand import Demand
     from textune.engine.encoder import Encoded, EncoderEngine
     from textune.models.architecture import Drafts
+    from textune.models.encoder_head import EncoderWithHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,7 @@ class Encoder(Approach):
     """
 
     family: ClassVar[Family] = "small model"
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        {"classify", "multilabel", "pair", "grade", "extract"}
-    )
+    kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
     lr: ClassVar[float] = 1e-4
     """Default learning rate."""
 
@@ -96,21 +95,13 @@ class Encoder(Approach):
         """From the largest step, run without weights, and the lengths of all inputs."""
         import torch
 
-        from textune.engine.encoder import EncoderEngine
         from textune.models.encoder_head import EncoderWithHead
         from textune.training.encoder_forecast import encoder_demand
 
         draft = drafts.of(self.model, form="encoder")
         with torch.device("meta"):
             head = EncoderWithHead(draft.architecture.weightless_encoder(), len(classes_of(task)))
-        by_word = task.kind.has_entities
-        engine = EncoderEngine(
-            head,
-            draft.tokenizer,
-            context=draft.context,
-            by_word=by_word,
-            exclusive=task.kind.is_exclusive,
-        )
+        engine = engine_of(task, head, draft.tokenizer, draft.context)
         predictor = EncoderPredictor(task, engine)
         train, valid, test = (
             predictor.encoded(part) for part in (parts.train, parts.valid, parts.test)
@@ -130,7 +121,6 @@ class Encoder(Approach):
     def _predictor(self, task: TaskSpec, seed: int) -> EncoderPredictor:
         import torch
 
-        from textune.engine.encoder import EncoderEngine
         from textune.models.encoder_head import EncoderWithHead
         from textune.models.load import load_encoder
 
@@ -138,15 +128,24 @@ class Encoder(Approach):
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "head"))
             model = EncoderWithHead(loaded.model, len(classes_of(task))).to(loaded.model.device)
-        by_word = task.kind.has_entities
-        engine = EncoderEngine(
-            model.eval(),
-            loaded.tokenizer,
-            context=loaded.context,
-            by_word=by_word,
-            exclusive=task.kind.is_exclusive,
-        )
+        engine = engine_of(task, model.eval(), loaded.tokenizer, loaded.context)
         return EncoderPredictor(task, engine)
+
+
+def engine_of(
+    task: TaskSpec, model: EncoderWithHead, tokenizer: Any, context: int
+) -> EncoderEngine:
+    """The engine that reads a task's classes."""
+    from textune.engine.encoder import EncoderEngine
+
+    kind = task.kind
+    return EncoderEngine(
+        model,
+        tokenizer,
+        context=context,
+        by_word=kind.has_entities,
+        exclusive=kind.is_exclusive,
+    )
 
 
 def classes_of(task: TaskSpec) -> list[str]:
@@ -228,8 +227,7 @@ class EncoderPredictor(Predictor):
         if self._tags:
             return divide(examples, self._fits)
         room, marks = self.engine.context, self.task.data.marks
-        short = [cut_to(example, room, self._length, marks) for example in examples]
-        return [Window(example, i, 0, (0, 0)) for i, example in enumerate(short)]
+        return undivided([cut_to(each, room, self._length, marks) for each in examples])
 
     def _fits(self, example: Example) -> bool:
         return self._length(example) <= self.engine.context

@@ -95,7 +95,7 @@ class NearestPredictor(Predictor):
         return np.concatenate([left, right, np.abs(left - right), left * right], axis=1)
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
-        """Features, then softmax scores."""
+        """Features, then scores of the labels."""
         scores_NC = self.linear.scores(self.features(examples))
         return Predictions(self.task.answers_from(scores_NC), scores_NC)
 

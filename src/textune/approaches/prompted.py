@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
+from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import read_json, write_json
 from textune.core.errors import ConfigError
 from textune.data.examples import Example
@@ -29,9 +29,7 @@ class Prompted(Approach):
     """A language model as it is, asked with an instruction and n demonstrations."""
 
     family: ClassVar[Family] = "prompted"
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        {"classify", "multilabel", "pair", "grade", "extract"}
-    )
+    kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
     reads_prompt: ClassVar[bool] = True
 
     model: str = "smollm2-135m-instruct"

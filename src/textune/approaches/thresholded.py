@@ -15,7 +15,7 @@ from textune.core.config import PluginOf
 from textune.core.errors import ConfigError, DataError, ImpossibleError, StoreError
 from textune.core.seeds import derive
 from textune.data.examples import Example
-from textune.data.folds import hold_out
+from textune.data.folds import held_out
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import metrics_of
 from textune.tasks.base import TaskSpec
@@ -71,19 +71,23 @@ class Thresholded(Approach):
         context: Context,
     ) -> Predictor:
         """Fit on a share, find the threshold on the rest, fit on everything."""
-        inner, held = self._divided(train, seed=seed)
-        first = self.of.fit(task, inner, valid, seed=seed, context=_within(context, "held-out"))
+        state = derive(seed, "threshold")
+        inner, held = held_out(train, task.labels_of(train), self.valid_fraction, state)
+        first = self.of.fit(task, inner, valid, seed=seed, context=context.within("held-out"))
         try:
             threshold = best_threshold(first.predict(held), [str(e.answer) for e in held], task)
         finally:
             first.close()
         context.kept()
-        last = self.of.fit(task, train, valid, seed=seed, context=_within(context, "whole"))
-        return ThresholdedPredictor(last, task, threshold, num_held=len(held))
+        last = self.of.fit(task, train, valid, seed=seed, context=context.within("whole"))
+        predictor = ThresholdedPredictor(last, task, threshold, num_held=len(held))
+        predictor.settled = last.settled and replace(self, of=last.settled)
+        return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """From ``threshold.json`` and the folder ``of``."""
-        content, path = read_json(folder / "threshold.json"), folder / "threshold.json"
+        path = folder / "threshold.json"
+        content = read_json(path)
         if not isinstance(content, dict) or not isinstance(content.get("threshold"), float):
             raise StoreError(f"damaged {path}", hint="fit it again, or take it from a copy")
         inside = self.of.load(task, folder / "of", context=context)
@@ -123,14 +127,6 @@ class Thresholded(Approach):
     def identity(self) -> str:
         """That of the approach."""
         return f"{self.of.revision} {self.of.identity}"
-
-    def _divided(
-        self, train: Sequence[Example], *, seed: int
-    ) -> tuple[list[Example], list[Example]]:
-        answers, groups = [str(e.answer) for e in train], [e.group for e in train]
-        state = derive(seed, "threshold")
-        parts = hold_out(range(len(train)), answers, self.valid_fraction, state, groups)
-        return [train[i] for i in parts[0]], [train[i] for i in parts[1]]
 
 
 class ThresholdedPredictor(Predictor):
@@ -205,11 +201,3 @@ def _positive_scores(said: Predictions, task: TaskSpec) -> np.ndarray:
         raise DataError("a threshold needs scores, and there are none", hint="leave it out")
     scores_N: np.ndarray = said.scores[:, list(task.labels).index(_names(task)[0])]
     return scores_N
-
-
-def _within(context: Context, name: str) -> Context:
-    """For one of the two fits: with checkpoints of its own."""
-    if context.work is None:
-        return context
-    (context.work / name).mkdir(exist_ok=True)
-    return replace(context, work=context.work / name)

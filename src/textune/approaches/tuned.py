@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
+from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import write_json
 from textune.core.config import PluginOf
 from textune.core.errors import ImpossibleError, StoreError
@@ -40,9 +40,7 @@ class Tuned(Approach):
     """A language model adapted to the task by a tuning method."""
 
     family: ClassVar[Family] = "tuned"
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        {"classify", "multilabel", "pair", "grade", "extract"}
-    )
+    kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
     reads_prompt: ClassVar[bool] = True
 
     method: Annotated[Method, PluginOf(methods.REGISTRY)] = field(default_factory=LoRA)

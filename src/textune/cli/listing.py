@@ -74,18 +74,17 @@ def _methods() -> Table:
     from textune.methods.base import REGISTRY
 
     rows = []
-    for name in REGISTRY.names():
-        m = REGISTRY.get(name)
+    for m in REGISTRY.all():
         words = ["mergeable" * m.mergeable, "4-bit base" * m.quantised_base]
         can = ", ".join(word for word in words if word) or "-"
-        rows.append([name, f"{m.lr:g}", m.share(), can, m.served_by, m.paper, m.summary()])
+        rows.append([m.name, f"{m.lr:g}", m.share(), can, m.served_by, m.paper, m.summary()])
     return ["name", "lr", "trains", "can", "served by", "paper", "what it is"], rows
 
 
 def _approaches() -> Table:
     from textune.approaches.base import REGISTRY
 
-    found = [REGISTRY.get(name) for name in REGISTRY.names()]
+    found = REGISTRY.all()
     rows = [[a.name, a.family, ", ".join(sorted(a.kinds)), a.summary()] for a in found]
     return ["name", "family", "kinds", "what it is"], rows
 

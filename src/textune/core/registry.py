@@ -53,9 +53,15 @@ class Registry(Generic[P]):
 
     def names(self) -> list[str]:
         """All names, sorted; reads the folder and the entry points, imports no plug-in."""
-        folder = importlib.import_module(self.package).__path__
-        built_in = {m.name for m in pkgutil.iter_modules(folder)} - {"base"}
-        return sorted(built_in | {e.name for e in entry_points(group=self.group)})
+        return list(self._places())
+
+    def all(self) -> list[type[P]]:
+        """Every plug-in class, sorted by name.
+
+        Raises:
+            ConfigError: as ``get``.
+        """
+        return [self._load(name, place) for name, place in self._places().items()]
 
     def get(self, name: str) -> type[P]:
         """The plug-in class of that name.
@@ -64,11 +70,21 @@ class Registry(Generic[P]):
             ConfigError: there is none, or its module cannot be imported or does not hold exactly
                 one.
         """
-        if name not in self.names():
-            hint = did_you_mean(name, self.names())
+        places = self._places()
+        if name not in places:
+            hint = did_you_mean(name, places)
             raise ConfigError(f"unknown {self.noun} {name!r}", hint=hint)
+        return self._load(name, places[name])
+
+    def _places(self) -> dict[str, str]:
+        """Name -> the module that holds it, sorted; looking through all packages is slow."""
+        folder = importlib.import_module(self.package).__path__
+        names = {m.name for m in pkgutil.iter_modules(folder)} - {"base"}
+        built_in = {name: f"{self.package}.{name}" for name in names}
         outside = {e.name: e.value.partition(":")[0] for e in entry_points(group=self.group)}
-        place = outside.get(name) or f"{self.package}.{name}"
+        return dict(sorted((built_in | outside).items()))
+
+    def _load(self, name: str, place: str) -> type[P]:
         try:
             module = importlib.import_module(place)
         except ImportError as error:

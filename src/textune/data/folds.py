@@ -11,7 +11,7 @@ from typing import Literal
 
 from textune.core import seeds
 from textune.core.errors import DataError
-from textune.data.examples import Answer, Examples
+from textune.data.examples import Answer, Example, Examples
 from textune.data.group_folds import group_folds
 
 Indices = tuple[int, ...]
@@ -94,6 +94,15 @@ def sample(indices: Sequence[int], answers: Sequence[Answer], size: int, seed: i
             for rank, index in enumerate(order)
         ]
     return tuple(sorted(index for _, _, index in sorted(ranked)[:size]))
+
+
+def held_out(
+    examples: Sequence[Example], strata: Sequence[str], fraction: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """As ``hold_out``, of examples, which keeps their groups whole."""
+    groups = [example.group for example in examples]
+    train, valid = hold_out(range(len(examples)), strata, fraction, seed, groups)
+    return [examples[i] for i in train], [examples[i] for i in valid]
 
 
 def hold_out(

@@ -47,6 +47,14 @@ def divide(examples: Sequence[Example], fits: Fits) -> list[Window]:
     ]
 
 
+def undivided(examples: Sequence[Example]) -> list[Window]:
+    """Every example as one window, whether it fits or not."""
+    return [
+        Window(example, source, 0, (0, len(example.texts[0])))
+        for source, example in enumerate(examples)
+    ]
+
+
 def join(
     windows: Sequence[Window], answers: Sequence[Answer | None], examples: Sequence[Example]
 ) -> list[Answer | None]:

@@ -14,6 +14,7 @@ Legend: P prefix tokens (all, in the row or before it), S segments, L longest se
 the row, K key-value heads, G query heads of one key-value head, D head size.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,7 +122,7 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     """
     assert attention_mask is None, "a packed row carries its own mask"
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
-    rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
+    rule = Rule.of(query, scaling, softcap)
     in_row = layout.in_row
     prefix = key[0, :, :in_row], value[0, :, :in_row]
     if layout.before is not None:
@@ -149,6 +150,11 @@ class Rule:
 
     scale: float
     softcap: float | None
+
+    @classmethod
+    def of(cls, query: torch.Tensor, scaling: float | None, softcap: float | None) -> "Rule":
+        """As the model says; without a word the usual scale."""
+        return cls(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
 
     def capped(self, products: torch.Tensor) -> torch.Tensor:
         """Products after the soft cap that some models have."""
@@ -250,9 +256,14 @@ class _ToRow(torch.autograd.Function):
         return gradient.new_zeros(ctx.shape).index_copy(0, ctx.block.real_T, gradient), None
 
 
+def register(name: str, function: Callable[..., Any]) -> None:
+    """Let transformers run an attention under that name, without a mask of its own."""
+    AttentionInterface.register(name, function)
+    AttentionMaskInterface.register(name, _no_mask)
+
+
 def _no_mask(*_: Any, **__: Any) -> None:
-    """The row's layout says who sees whom, so transformers builds no mask."""
+    """Rows and segments say who sees whom, so transformers builds no mask."""
 
 
-AttentionInterface.register(NAME, packed_attention)
-AttentionMaskInterface.register(NAME, _no_mask)
+register(NAME, packed_attention)

@@ -194,7 +194,7 @@ class CausalEngine:
                 use_cache=False,
                 segments=segments,
             )
-        segments.lengths_S += 1
+        segments.advance()
         size = len(tokens)
         flops = work_model(self.model, ()).forward(
             tokens=size, read=size, pairs=size * (segments.prefix.length + segments.longest)

@@ -9,13 +9,13 @@ tokens, K key-value heads, G query heads of one key-value head, D head size, T r
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface
 
-from textune.engine.attention import PrefixCache, Rule, hide
+from textune.engine.attention import PrefixCache, Rule, hide, register
 
 NAME = "textune_decoding"
 ROOM = 32
@@ -41,6 +41,7 @@ class Segments:
     """Tokens kept of each segment."""
     layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
     """Keys and values (S, K, L, D) of each layer; what is beyond a segment's length is room."""
+    _seen: dict[int | None, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, prefix: PrefixCache, lengths: Sequence[int], row: PrefixCache) -> "Segments":
@@ -56,7 +57,7 @@ class Segments:
         }
         return cls(prefix, lengths_S, layers)
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """L without room."""
         return int(self.lengths_S.max())
@@ -66,10 +67,14 @@ class Segments:
         """Where the next token of each segment stands."""
         return self.prefix.length + self.lengths_S
 
+    def advance(self) -> None:
+        """Every segment has got one token more."""
+        self._changed(self.lengths_S + 1)
+
     def keep(self, chosen: Sequence[int]) -> None:
         """Only these segments go on."""
         rows = torch.tensor(chosen, dtype=torch.long, device=self.lengths_S.device)
-        self.lengths_S = self.lengths_S[rows]
+        self._changed(self.lengths_S[rows])
         self.layers = {i: (keys[rows], values[rows]) for i, (keys, values) in self.layers.items()}
 
     def add(
@@ -88,6 +93,25 @@ class Segments:
         keys[rows, :, self.lengths_S] = key
         values[rows, :, self.lengths_S] = value
         return keys[:, :, :longest], values[:, :, :longest]
+
+    def seen(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the newest tokens see of the prefix (S, P) and of their segments (S, L).
+
+        The same for every layer, so computed once a step.
+        """
+        if window not in self._seen:
+            device, longest = self.lengths_S.device, self.longest + 1
+            back_SL = self.lengths_S[:, None] - torch.arange(longest, device=device)
+            back_SP = self.positions_S[:, None] - torch.arange(self.prefix.length, device=device)
+            nearest = window if window is not None else self.prefix.length + longest + 1
+            self._seen[window] = (back_SP < nearest, (back_SL >= 0) & (back_SL < nearest))
+        return self._seen[window]
+
+    def _changed(self, lengths_S: torch.Tensor) -> None:
+        """Other lengths: what was computed from the old ones is forgotten."""
+        self.lengths_S = lengths_S
+        self._seen.clear()
+        self.__dict__.pop("longest", None)
 
 
 def decoding_attention(  # noqa: PLR0913  # the signature is that of transformers
@@ -109,9 +133,9 @@ def decoding_attention(  # noqa: PLR0913  # the signature is that of transformer
     """
     assert attention_mask is None, "segments carry their own mask"
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
-    rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
+    rule = Rule.of(query, scaling, softcap)
     keys, values = segments.add(layer, key[0].transpose(0, 1), value[0].transpose(0, 1))
-    before, after = _seen(segments, keys.shape[2], sliding_window)
+    before, after = segments.seen(sliding_window)
     size, heads, width = len(keys), keys.shape[1], query.shape[-1]
     asked = (query[0] * rule.scale).view(heads, -1, size, width)  # (K, G, S, D)
     to_own = rule.capped(asked.permute(2, 0, 1, 3) @ keys.transpose(-1, -2))  # (S, K, G, L)
@@ -131,18 +155,6 @@ def decoding_attention(  # noqa: PLR0913  # the signature is that of transformer
     return mixed.reshape(1, size, -1, width), None
 
 
-def _seen(
-    segments: Segments, longest: int, window: int | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the newest tokens see of the prefix (S, P) and of their segments (S, L)."""
-    device, lengths_S = segments.lengths_S.device, segments.lengths_S
-    back_SL = lengths_S[:, None] - torch.arange(longest, device=device)
-    place_P = torch.arange(segments.prefix.length, device=device)
-    back_SP = segments.positions_S[:, None] - place_P
-    nearest = window if window is not None else segments.prefix.length + longest + 1
-    return back_SP < nearest, (back_SL >= 0) & (back_SL < nearest)
-
-
 def choose(logits_SV: torch.Tensor, guides: Sequence[Guide]) -> list[int]:
     """The likeliest token that each guide allows."""
     chosen = []
@@ -152,9 +164,4 @@ def choose(logits_SV: torch.Tensor, guides: Sequence[Guide]) -> list[int]:
     return chosen
 
 
-def _no_mask(*_: Any, **__: Any) -> None:
-    """Segments say who sees whom, so transformers builds no mask."""
-
-
-AttentionInterface.register(NAME, decoding_attention)
-AttentionMaskInterface.register(NAME, _no_mask)
+register(NAME, decoding_attention)

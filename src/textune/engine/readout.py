@@ -6,10 +6,12 @@ A closed set of labels is scored; what is not closed is written and read.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.data.windows import Window, divide, join
+from textune.data.windows import Window, divide, join, undivided
 from textune.engine.causal import CausalEngine
 from textune.engine.labels import LabelTree, label_tree
 from textune.engine.packing import Item
@@ -106,19 +108,28 @@ class Written(Readout):
     def _windows(self, examples: Sequence[Example]) -> list[Window]:
         if self.prompter.task.kind.has_entities:
             return divide(examples, self.prompter.fits)
-        return [Window(e, place, 0, (0, 0)) for place, e in enumerate(examples)]
+        return undivided(examples)
+
+    @cached_property
+    def _table(self) -> Any:
+        """What every token stands for; it takes half a second to make."""
+        from textune.engine.guide import token_table
+
+        return token_table(self.prompter.tokenizer)
 
     def _written(self, examples: Sequence[Example]) -> list[str]:
-        from textune.engine.guide import GrammarGuide, token_table
+        from textune.engine.guide import GrammarGuide
 
         task, prompter = self.prompter.task, self.prompter
         if not examples:
             return []
-        table = token_table(prompter.tokenizer)
         start = "start: answer\n" if prompter.tokenizer.chat_template else 'start: " " answer\n'
         found = self.engine.decode(
             prompter.prompts(examples),
-            [GrammarGuide(table, start + task.kind.grammar(e, task.words)) for e in examples],
+            [
+                GrammarGuide(self._table, start + task.kind.grammar(e, task.words))
+                for e in examples
+            ],
             end=prompter.end,
             limits=[self._limit(example) for example in examples],
         )

@@ -49,7 +49,7 @@ def page_of(comparison: Comparison, recommendation: Recommendation) -> Page:
     """All sections that have something to show, in their order."""
     run = comparison.loaded.run
     context = Context(comparison, recommendation, Palette(tuple(run.approaches)))
-    sections = sorted((REGISTRY.get(name)() for name in REGISTRY.names()), key=lambda s: s.order)
+    sections = sorted((section() for section in REGISTRY.all()), key=lambda s: s.order)
     chapters = [(s.name, s.title, tuple(s.blocks(context))) for s in sections]
     return Page(
         title=run.name,
@@ -96,7 +96,7 @@ def build_overview(
 
 def overview_page(overview: Overview) -> Page:
     """All sections of the overview that have something to show, in their order."""
-    found = (OVERVIEW_REGISTRY.get(name)() for name in OVERVIEW_REGISTRY.names())
+    found = (section() for section in OVERVIEW_REGISTRY.all())
     sections = sorted(found, key=lambda section: section.order)
     chapters = [(s.name, s.title, tuple(s.blocks(overview))) for s in sections]
     run = overview.parts[0].comparison.loaded.run

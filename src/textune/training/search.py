@@ -18,7 +18,7 @@ from textune.core.errors import ConfigError, DivergedError, ImpossibleError
 from textune.core.registry import Spec
 from textune.core.seeds import derive
 from textune.data.examples import Example
-from textune.data.folds import hold_out
+from textune.data.folds import held_out
 from textune.methods.base import Method
 from textune.results.record import Setting, Trial, best_trial
 from textune.tasks.kinds.base import Kind
@@ -55,10 +55,8 @@ def divided(
     Raises:
         DataError: nothing can be held out: too few examples, or too large groups.
     """
-    strata, groups = [kind.stratum(str(e.answer)) for e in train], [e.group for e in train]
-    state = derive(seed, "search")
-    parts = hold_out(range(len(train)), strata, spec.valid_fraction, state, groups)
-    return [train[i] for i in parts[0]], [train[i] for i in parts[1]]
+    strata = [kind.stratum(str(e.answer)) for e in train]
+    return held_out(train, strata, spec.valid_fraction, derive(seed, "search"))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def reader_for(path: Path, format: str = "auto") -> Reader:
     """
     if format != "auto":
         return REGISTRY.get(format)()
-    readers = [REGISTRY.get(name) for name in REGISTRY.names()]
+    readers = REGISTRY.all()
     for place in (path, file_and_part(path)[0]):
         name = str(place).lower().removesuffix(".gz")
         taken = [r for r in readers if r.scheme and name.startswith(r.scheme)]
@@ -74,8 +74,7 @@ def recognised(path: Path) -> str:
     """
     by_ending = reader_for(path)
     columns = next((set(row) for _, row in by_ending.rows(path)), set())
-    readers = [REGISTRY.get(name) for name in REGISTRY.names()]
-    told = [r.name for r in readers if r.signature and r.signature <= columns]
+    told = [r.name for r in REGISTRY.all() if r.signature and r.signature <= columns]
     return told[0] if told else by_ending.name
 
 
@@ -92,7 +91,7 @@ def file_and_part(path: Path) -> tuple[Path, str]:
 
 def is_there(path: Path) -> bool:
     """Whether there is something to read: a file, a folder, or a place that is neither."""
-    schemes = {REGISTRY.get(name).scheme for name in REGISTRY.names()} - {""}
+    schemes = {reader.scheme for reader in REGISTRY.all()} - {""}
     return str(path).startswith(tuple(schemes)) or file_and_part(path)[0].exists()
 
 
