@@ -1,6 +1,8 @@
 """Turn the report of a run into a page of ``docs/results``: tables and figures, no texts of data.
 
 python docs/publish_result.py runs/scicite "textune study studies/scicite.yaml"
+
+What readers should know before the tables is in ``docs/results/notes/<name>.md``, by hand.
 """
 
 import argparse
@@ -15,27 +17,39 @@ MARKER = "<!-- {}scicite-table -->"
 
 
 def main() -> None:
-    """Write the page, its figures and, for SciCite, the table of the README."""
+    """Write the pages and their figures, and for SciCite the table of the README."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("command", help="what repeats the run")
-    parser.add_argument("--note", default="", help="a paragraph for readers, before the results")
     options = parser.parse_args()
-    report = options.run / "report"
-    chapters = chapters_of((report / "report.md").read_text(encoding="utf-8"))
-    name = options.run.name
-    body = "".join(text for title, text in chapters.items() if title not in LEFT_OUT)
+    run, name = options.run, options.run.name
     RESULTS.mkdir(exist_ok=True)
+    parts = sorted(
+        folder.parent for folder in run.glob("*/report") if (folder / "report.md").is_file()
+    )
+    head = f"# {name}\n\nRepeat it, then open `runs/{name}/report/index.html`:\n\n"
+    head += f"```bash\n{options.command}\ntextune report runs/{name}\n```\n\n"
+    notes = RESULTS / "notes" / f"{name}.md"
+    if notes.is_file():
+        head += notes.read_text(encoding="utf-8").strip() + "\n\n"
+    chapters = chapters_of((run / "report" / "report.md").read_text(encoding="utf-8"))
+    write_page(name, head, chapters, run / "report")
+    for part in parts:
+        chapters = chapters_of((part / "report" / "report.md").read_text(encoding="utf-8"))
+        head = f"# {name}: {part.name}\n\nA part of [{name}]({name}.md).\n\n"
+        write_page(f"{name}-{part.name}", head, chapters, part / "report")
+    if name == "scicite":
+        to_readme(first_table(chapters["Leaderboard"]))
+
+
+def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> None:
+    """A page of a report's chapters, with copies of the figures that it shows."""
+    body = "".join(text for title, text in chapters.items() if title not in LEFT_OUT)
     for figure in re.findall(r"\]\(figures/(\w+)\.svg\)", body):
         shutil.copy(report / "figures" / f"{figure}.png", RESULTS / f"{name}-{figure}.png")
     body = re.sub(r"\]\(figures/(\w+)\.svg\)", rf"]({name}-\1.png)", body)
-    head = f"# {name}\n\nRepeat it, then open `runs/{name}/report/index.html`:\n\n"
-    command = f"```bash\n{options.command}\ntextune report runs/{name}\n```\n\n"
-    note = f"{options.note}\n\n" if options.note else ""
-    text = head + command + note + body.rstrip() + "\n"
-    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
-    if name == "scicite":
-        to_readme(first_table(chapters["Leaderboard"]))
+    body = re.sub(r"\]\(\.\./(\w+)/report[^)]*\)", rf"]({name}-\1.md)", body)
+    (RESULTS / f"{name}.md").write_text(head + body.rstrip() + "\n", encoding="utf-8")
 
 
 def chapters_of(text: str) -> dict[str, str]:

@@ -104,6 +104,16 @@ def test_tuned_is_tested_against_the_other_families_of_its_part(report):
     assert float(row["Difference"]) > 0.2
 
 
+def test_each_part_has_a_sentence_and_a_band_in_the_picture(report):
+    text = report.markdown.read_text(encoding="utf-8")
+    assert "- sentence &amp; use: the best tuned approach (lora, 9" in text
+    assert "is above the best prompted (zero-shot, " in text
+    drawing = (report.folder / "figures" / "families.svg").read_text(encoding="utf-8")
+    for words in ("sentence &amp; use, macro F1", "pairs, positive F1", "tuned", "prompted"):
+        assert f">{words}</text>" in drawing
+    assert ">small model</text>" not in drawing
+
+
 def test_limits_hold_in_every_part(root):
     _, recommended = build_overview(root, limits=Limits(max_price=0.015))
     assert [said.choice for said in recommended.values()] == ["ia3", "ia3"]

@@ -147,6 +147,28 @@ def test_a_learning_curve_needs_two_sizes(make_run):
     assert isinstance(figure, Figure)
 
 
+def test_the_size_is_named_from_which_on_tuning_is_better(make_run):
+    study = {
+        "lora": {"accuracy": 0.3, "gain": 0.6},
+        "encoder": {"accuracy": 0.68, "family": "small model"},
+        "8-shot": {"accuracy": 0.4, "family": "prompted"},
+        "nearest": {"accuracy": 0.92, "family": "small model"},
+    }
+    root = make_run(study, sizes=(50, 200, 400), num_examples=600)
+    points, details = blocks_of("overtaking", root)
+    assert set(points.items) == {
+        "lora is significantly above encoder from 400 training examples on, and significantly "
+        "below it with 200.",
+        "lora is significantly above 8-shot from 200 training examples on.",
+        "lora is not significantly above nearest with 400 training examples, and significantly "
+        "below it with 200.",
+    }
+    (table,) = details.blocks
+    assert len(table.rows) == 3 * 3
+    assert all(0 <= p <= 1 for p in column(table, "P adjusted"))
+    assert blocks_of("overtaking", make_run(study)) == []
+
+
 def test_confusions_count_every_example_and_show_the_unreadable(make_run):
     (table,) = tables_in(blocks_of("confusion", make_run(STUDY, num_examples=240)))
     assert sum(column(table, "Examples")) == 3 * 240

@@ -1,4 +1,4 @@
-"""Scores of several parts side by side, a row for each approach."""
+"""Scores of several parts: of every approach side by side, and of the best of each family."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,3 +39,29 @@ def parts_chart(
         dots = points(base, palette, everything).encode(x=alt.X("score:Q", scale=across))
         charts.append(alt.layer(interval, dots))
     return finish(alt.concat(*charts, columns=columns, spacing=32))
+
+
+def families_chart(marks: Sequence[Mark], palette: Palette) -> dict[str, Any]:
+    """A band for each part (the label of a mark), in it a line for each family (its approach)."""
+    import altair as alt
+
+    parts = list(dict.fromkeys(mark.label for mark in marks))
+    band = alt.Y(
+        "label:N",
+        scale=alt.Scale(domain=parts, paddingInner=0.35, paddingOuter=0.2),
+        sort=None,
+        title=None,
+        axis=alt.Axis(labelLimit=240, domain=False, ticks=False),
+    )
+    line = alt.YOffset("approach:N", scale=alt.Scale(domain=list(palette.approaches)))
+    across = alt.Scale(zero=False, nice=True)
+    base = alt.Chart(
+        mark_data(marks),
+        width=WIDTH - 60,
+        height=len(palette.approaches) * ROW_HEIGHT * len(parts),
+    ).encode(y=band, yOffset=line, color=colours(marks, palette, legend=True))
+    interval = base.mark_rule(strokeWidth=4.5, opacity=0.45, strokeCap="round").encode(
+        x=alt.X("low:Q", scale=across, title="main score (%)"), x2="high:Q"
+    )
+    dots = points(base, palette, marks).encode(x=alt.X("score:Q", scale=across))
+    return finish(alt.layer(interval, dots))

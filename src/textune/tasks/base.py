@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LIBRARY = files("textune.tasks") / "library"
 SAMPLES = files("textune.tasks") / "samples"
+SEALED = "sealed: an approach sees the examples of its part only"
+"""Stands in the place of a file's name where no file may be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +155,14 @@ class TaskSpec(Spec):
         """The answer that each row of label scores makes."""
         labels = list(self.labels)
         return [self.kind.answer_from(row, labels) for row in scores_NC.tolist()]
+
+    @cached_property
+    def sealed(self) -> "TaskSpec":
+        """The same without its files: what an approach is given.
+
+        It can read no more than the examples of its part.
+        """
+        return replace(self, data=replace(self.data, train=SEALED, test=None))
 
     @property
     def primary_metric(self) -> str:
