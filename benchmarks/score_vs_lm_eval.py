@@ -106,7 +106,7 @@ def score_lm_eval(job: Job) -> Scoring:
 def _prompter(job: Job, tokenizer: Any) -> "tuple[Prompter, Sequence[Any]]":
     """The prompter with its demonstrations, and dev sentences drawn with a fixed seed."""
     from textune.core.seeds import generator
-    from textune.prompts.demonstrations import balanced
+    from textune.prompts.choosers.balanced import Balanced
     from textune.prompts.tokens import make_prompter
     from textune.tasks.base import load_task
     from textune.tasks.dataset import load_dataset
@@ -114,7 +114,7 @@ def _prompter(job: Job, tokenizer: Any) -> "tuple[Prompter, Sequence[Any]]":
     task = load_task("scicite")
     dataset = load_dataset(task)
     assert dataset.test is not None, "SciCite comes with a dev file"
-    shown = balanced(dataset.train.rows, list(task.labels), job.shots, 0) if job.shots else []
+    shown = Balanced().kept(dataset.train.rows, task, job.shots, seed=0) if job.shots else []
     chosen = generator(0, "benchmark").permutation(len(dataset.test))[: job.num_examples]
     prompter = make_prompter(task, shown, tokenizer, context=8192)
     return prompter, dataset.test.take(chosen.tolist()).rows

@@ -22,6 +22,8 @@ from textune.data.readers import base as readers
 from textune.exchange.writers import base as writers
 from textune.methods import base as methods
 from textune.models import catalog
+from textune.prompts.choosers import base as choosers
+from textune.prompts.wording import Wording
 from textune.results.run import ProtocolSpec
 from textune.study.spec import PartFile, StudyFile
 from textune.tasks import base as tasks
@@ -148,6 +150,12 @@ def _approaches() -> Iterator[str]:
         }
         yield from _plugin(cls, facts)
     yield from ["", "## Options of `training`", "", *_fields(TrainingSpec)]
+    yield from ["", "## Options of `wording`", "", *_fields(Wording)]
+    yield from ["", "## Ways to `choose` demonstrations", ""]
+    for chooser in choosers.REGISTRY.all():
+        options = ", ".join(f"`{f.name}`" for f in dataclasses.fields(chooser))
+        meaning = " ".join((inspect.getdoc(chooser) or "").split())
+        yield f"- `{chooser.name}`{f' ({options})' if options else ''}: {meaning}"
 
 
 def _tasks() -> Iterator[str]:
@@ -204,6 +212,10 @@ def _models() -> Iterator[str]:
         "A model is named by one of the names below, by a folder with `config.json` and "
         "safetensors, or by a Hub id `owner/name@revision`. Name the revision: a fingerprint "
         "holds the id and the revision, so `main` that moves would go unnoticed.",
+        "",
+        "*Known to have seen* is labelled data of the model's training. An approach with such a "
+        "model is marked on tasks of these `corpora`. Of folders and Hub ids nothing is known, "
+        "which is not the same as unseen.",
         "",
         "## Models that need no hub",
         "",

@@ -2,7 +2,8 @@
 
 python docs/publish_result.py runs/scicite "textune study studies/scicite.yaml"
 
-What readers should know before the tables is in ``docs/results/notes/<name>.md``, by hand.
+What readers should know before the tables is written into the page by hand, between the command
+and the first chapter; it stays when the page is made again.
 """
 
 import argparse
@@ -29,17 +30,15 @@ def main() -> None:
     )
     head = f"# {name}\n\nRepeat it, then open `runs/{name}/report/index.html`:\n\n"
     head += f"```bash\n{options.command}\ntextune report runs/{name}\n```\n\n"
-    notes = RESULTS / "notes" / f"{name}.md"
-    if notes.is_file():
-        head += notes.read_text(encoding="utf-8").strip() + "\n\n"
+    head += by_hand(RESULTS / f"{name}.md")
     chapters = chapters_of((run / "report" / "report.md").read_text(encoding="utf-8"))
     write_page(name, head, chapters, run / "report")
+    if name == "scicite":
+        to_readme(first_table(chapters["Leaderboard"]))
     for part in parts:
         chapters = chapters_of((part / "report" / "report.md").read_text(encoding="utf-8"))
         head = f"# {name}: {part.name}\n\nA part of [{name}]({name}.md).\n\n"
         write_page(f"{name}-{part.name}", head, chapters, part / "report")
-    if name == "scicite":
-        to_readme(first_table(chapters["Leaderboard"]))
 
 
 def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> None:
@@ -50,6 +49,15 @@ def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> 
     body = re.sub(r"\]\(figures/(\w+)\.svg\)", rf"]({name}-\1.png)", body)
     body = re.sub(r"\]\(\.\./(\w+)/report[^)]*\)", rf"]({name}-\1.md)", body)
     (RESULTS / f"{name}.md").write_text(head + body.rstrip() + "\n", encoding="utf-8")
+
+
+def by_hand(page: Path) -> str:
+    """What a page that is there already holds between its command and its first chapter."""
+    if not page.is_file():
+        return ""
+    opening = page.read_text(encoding="utf-8").partition("\n## ")[0]
+    text = opening.partition("\n```\n")[2].strip()
+    return f"{text}\n\n" if text else ""
 
 
 def chapters_of(text: str) -> dict[str, str]:

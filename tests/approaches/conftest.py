@@ -117,3 +117,49 @@ def tiny_encoder(tmp_path_factory, classify_examples, pair_examples):
 def tiny_folder(tmp_path_factory, classify_examples):
     texts = [example.texts[0] for example in classify_examples]
     return tiny_model_folder(tmp_path_factory.mktemp("tiny"), texts)
+
+
+TOPICS = [
+    *("method", "data", "model", "paper", "study", "work", "theory"),
+    *("image", "language", "network", "result", "tool", "field"),
+]
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """Makes a task and examples in which the words of a text decide everything."""
+
+    def make(kind, num_labels, *, size=60):
+        topics = TOPICS[:num_labels]
+        rows = [_planted(kind, topics, place) for place in range(size)]
+        path = tmp_path / f"{kind}-{num_labels}.jsonl"
+        lines = (json.dumps({"id": str(i), **row}) + "\n" for i, row in enumerate(rows))
+        path.write_text("".join(lines), encoding="utf-8")
+        text = ["text", "other"] if kind == "pair" else "text"
+        labels = ["same", "different"] if kind == "pair" and num_labels == 2 else topics
+        task = load_task(
+            {
+                "name": "planted",
+                "kind": kind,
+                "instruction": "Say what the words say.",
+                "labels": dict.fromkeys(labels, ""),
+                "data": {"train": str(path), "columns": {"text": text, "id": "id"}},
+            }
+        )
+        return task, load_dataset(task).train.rows
+
+    return make
+
+
+def _planted(kind, topics, place):
+    """Two labels of pairs say whether both texts are about one thing, more what the second is."""
+    topic, other = topics[place % len(topics)], topics[place // len(topics) % len(topics)]
+    text = f"{'this is ' * (1 + place % 3)}about the {topic} of {1990 + place}"
+    if kind == "classify":
+        return {"text": text, "label": topic}
+    if kind == "pair":
+        same = "same" if topic == other else "different"
+        label = same if len(topics) == 2 else other
+        return {"text": text, "other": f"we discuss the {other} here", "label": label}
+    start = text.index(topic)
+    return {"text": text, "label": [[start, start + len(topic), topic]]}

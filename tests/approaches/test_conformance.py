@@ -144,7 +144,10 @@ def test_long_texts_with_entities_are_written_window_by_window(tiny_folder, extr
 
 def test_every_approach_of_the_folder_is_checked(tiny_folder):
     checked = {next(iter(spec)) for spec in specs(tiny_folder)}
-    checked |= {"nearest", "encoder", "thresholded"}  # below, and in files of their own
+    checked |= {"nearest", "encoder", "served", "thresholded"}  # below, and in files of their own
+    checked |= {"calibrated", "engineered"}
+    checked |= {"bi_encoder", "bilstm_crf", "contrastive"}
+    checked |= {"averaged", "siamese_arcnn", "siamese_cnn", "siamese_lstm"}
     assert checked == set(REGISTRY.names())
 
 

@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 
 from textune.approaches.base import Context
 from textune.approaches.encoder import Encoder
-from textune.core.errors import StoreError
+from textune.core.config import fingerprint
+from textune.core.errors import ImpossibleError, StoreError
 from textune.data.entities import entity, read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
@@ -43,6 +44,69 @@ def test_it_learns_to_find_entities(encoder, extract_task, extract_examples):
     scores = metrics_of(extract_task).score(said, [str(e.answer) for e in extract_examples])
     assert scores["micro_f1"] > 0.9
     assert scores["f1:Year"] > 0.9
+
+
+@pytest.mark.parametrize("num_labels", [2, 13])
+@pytest.mark.parametrize("crf", [False, True])
+def test_it_keeps_the_promises_with_few_types_and_many(crf, num_labels, encoder, planted):
+    check_approach(replace(encoder(), crf=crf), *planted("extract", num_labels))
+
+
+def test_a_crf_learns_to_find_entities_and_begins_what_goes_on(
+    encoder, extract_task, extract_examples
+):
+    approach = replace(encoder(epochs=15), crf=True)
+    predictor = approach.fit(extract_task, extract_examples, (), seed=0, context=Context())
+    said = predictor.predict(extract_examples)
+    gold = [str(e.answer) for e in extract_examples]
+    assert metrics_of(extract_task).score(said, gold)["micro_f1"] > 0.85
+    chain = predictor.engine.model.chain
+    assert chain.transition_CC.abs().max() > 0
+    inside = [place for place, name in enumerate(predictor.classes) if name.startswith("I-")]
+    for path in predictor.engine.tags(predictor.encoded(extract_examples)):
+        pairs = zip([0, *path], path, strict=False)
+        assert all(now not in inside or before in (now - 1, now) for before, now in pairs)
+
+
+def test_a_crf_goes_on_after_a_kill_to_the_same_answers(
+    encoder, extract_task, extract_examples, tmp_path
+):
+    approach, train = replace(encoder(epochs=3), crf=True), extract_examples[:24]
+    whole = approach.fit(extract_task, train, (), seed=0, context=Context())
+
+    def report(step, total, loss):
+        if step == 5 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            raise KeyboardInterrupt
+
+    context = Context(work=tmp_path, report=report, checkpoint_seconds=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        approach.fit(extract_task, train, (), seed=0, context=context)
+    again = approach.fit(extract_task, train, (), seed=0, context=context)
+    for name, tensor in again.engine.model.state_dict().items():
+        assert torch.equal(tensor, whole.engine.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("kind", ["classify", "pair", "grade"])
+def test_a_crf_without_tags_is_refused(kind, request):
+    task = request.getfixturevalue(f"{kind}_task")
+    with pytest.raises(ImpossibleError, match=f"a CRF needs tags of words, and kind {kind} has"):
+        Encoder(crf=True).check(task)
+    Encoder().check(task)
+
+
+def test_without_a_crf_cells_keep_the_fingerprints_they_had():
+    """Cells that were done before the option came are found again."""
+    fields = {"model": "all-minilm-l6-v2", "training": TrainingSpec(epochs=5)}
+    assert (
+        fingerprint(Encoder())
+        == fingerprint({"encoder@1": fields})
+        != fingerprint(Encoder(crf=True))
+    )
+
+
+def test_tables_tell_a_crf_apart():
+    assert (Encoder().label(), Encoder(crf=True).label()) == ("encoder", "encoder, CRF")
 
 
 def test_the_best_epoch_is_kept_by_validation(encoder, classify_task, classify_examples):

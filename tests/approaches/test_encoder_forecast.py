@@ -1,18 +1,29 @@
 import pytest
 
 from textune.approaches.base import Context, Parts
+from textune.approaches.bi_encoder import BiEncoder
 from textune.approaches.encoder import Encoder
 from textune.cost.meter import meter
 from textune.models.architecture import Drafts
 from textune.training.settings import TrainingSpec
 
 
-@pytest.mark.parametrize("kind", ["classify", "pair", "extract"])
-def test_operations_and_parameters_are_those_that_are_counted(kind, tiny_encoder, request):
+@pytest.mark.parametrize(
+    ("sort", "options", "kind"),
+    [
+        (Encoder, {}, "classify"),
+        (Encoder, {}, "pair"),
+        (Encoder, {}, "extract"),
+        (Encoder, {"crf": True}, "extract"),
+        (BiEncoder, {}, "pair"),
+    ],
+)
+def test_operations_and_parameters_are_those_that_are_counted(
+    sort, options, kind, tiny_encoder, request
+):
     task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
-    approach = Encoder(
-        model=str(tiny_encoder), training=TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
-    )
+    training = TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
+    approach = sort(model=str(tiny_encoder), training=training, **options)
     train, test = examples[:30], examples[30:]
     expected = approach.forecast(task, Parts(train, (), test), Drafts())
     with meter() as fitting:

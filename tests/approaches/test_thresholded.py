@@ -8,7 +8,6 @@ from textune.approaches.base import REGISTRY, Context
 from textune.approaches.thresholded import best_threshold
 from textune.core.config import PluginOf
 from textune.core.errors import ConfigError, ImpossibleError, StoreError
-from textune.data.predictions import Predictions
 from textune.tasks.base import load_task
 from textune.testing import check_approach
 
@@ -54,9 +53,9 @@ def test_scores_stay_and_answers_follow_the_threshold(pair_task, pair_examples):
     expected, said = plain.predict(pair_examples), fitted.predict(pair_examples)
     np.testing.assert_allclose(said.scores, expected.scores)
     column = list(pair_task.labels).index(pair_task.positive)
-    above = said.scores[:, column] >= fitted.threshold
+    above = said.scores[:, column] >= fitted.number
     assert [a == pair_task.positive for a in said.answers] == above.tolist()
-    assert fitted.notes["threshold"] == fitted.threshold
+    assert fitted.notes["threshold"] == fitted.number
     assert fitted.notes["threshold_held"] == 9
 
 
@@ -88,7 +87,7 @@ def test_no_threshold_has_a_better_f1_than_the_one_found(scores):
     table[:, column], table[:, 1 - column] = positive, 1 - positive
     other = next(label for label in TASK.labels if label != TASK.positive)
     gold = [TASK.positive if yes else other for _, yes in scores]
-    found = best_threshold(Predictions([None] * len(scores), table), gold, TASK)
+    found = best_threshold(table, gold, TASK)
     truth = [yes for _, yes in scores]
 
     def f1(threshold):

@@ -17,6 +17,7 @@ KEYS = {
     "reasons",
     "smallest_difference",
     "approaches",
+    "may_have_seen",
     "study",
 }
 PAIRS = "question1,question2,is_duplicate\n" + "".join(

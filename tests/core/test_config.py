@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from textune.core.config import (
     PluginOf,
+    added,
     dump_yaml,
     fingerprint,
     json_schema,
@@ -84,6 +85,33 @@ def test_fingerprints_are_equal_exactly_when_descriptions_are(one, other):
     same = json.dumps(plain(one), sort_keys=True) == json.dumps(plain(other), sort_keys=True)
     assert (fingerprint(one) == fingerprint(other)) == same
     assert fingerprint(one) == fingerprint(replace(one))
+
+
+def test_what_says_how_to_work_is_written_down_and_changes_no_fingerprint():
+    @dataclass(frozen=True)
+    class Job(Spec):
+        what: str
+        threads: int = field(default=1, compare=False)
+
+    assert fingerprint(Job("a", 1)) == fingerprint(Job("a", 8)) != fingerprint(Job("b", 1))
+    assert plain(Job("a", 8)) == {"what": "a", "threads": 8}
+
+
+def test_an_option_that_came_later_counts_only_where_it_is_used():
+    @dataclass(frozen=True)
+    class Before(Spec):
+        what: str
+
+    @dataclass(frozen=True)
+    class After(Spec):
+        what: str
+        how: str = added("as ever")
+
+    assert fingerprint(After("a")) == fingerprint(Before("a"))
+    assert fingerprint(After("a", "as ever")) == fingerprint(Before("a"))
+    assert fingerprint(After("a", "anew")) != fingerprint(Before("a"))
+    assert plain(After("a")) == {"what": "a", "how": "as ever"}
+    assert parse(After, {"what": "a"}, where="test") == After("a")
 
 
 def test_fingerprints_are_the_same_on_every_machine():

@@ -133,6 +133,11 @@ def test_the_base_of_a_folder_is_no_plug_in():
         REGISTRY.get("base")
 
 
+def test_what_plug_ins_share_is_no_plug_in():
+    assert "_word_network" not in REGISTRY.names()
+    assert issubclass(REGISTRY.get("siamese_cnn"), Approach)
+
+
 def test_the_group_of_entry_points_is_named_after_the_folder():
     assert REGISTRY.group == "textune.approaches"
     assert Registry("textune.tasks.kinds", kinds.Kind, noun="kind").group == "textune.kinds"

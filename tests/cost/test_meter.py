@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from textune.cost.meter import count_work, meter
+from textune.cost.meter import count_served, count_work, meter
+from textune.cost.served import ServedTokens
 
 MEBIBYTE = 1 << 20
 
@@ -154,3 +155,39 @@ def test_no_thread_of_a_meter_outlives_it(no_kernel_peak):
     with meter():
         assert threading.active_count() > before
     assert threading.active_count() == before
+
+
+def served(read, written):
+    return ServedTokens(input=read, output=written)
+
+
+def test_tokens_of_served_models_add_up_by_model_and_go_to_the_outer_meter():
+    with meter() as outer:
+        count_served("a", served(5, 1))
+        with meter() as inner:
+            count_served("a", served(10, 2))
+            count_served("b", served(7, 3))
+    assert inner.usage.served == {"a": served(10, 2), "b": served(7, 3)}
+    assert outer.usage.served == {"a": served(15, 3), "b": served(7, 3)}
+    assert outer.usage.tokens == 28
+    both = inner.usage.plus(outer.usage)
+    assert both.served == {"a": served(25, 5), "b": served(14, 6)}
+
+
+def test_tokens_that_nobody_counted_make_the_sum_unknown():
+    with meter() as running:
+        count_served("a", served(5, 1))
+        count_served("a", served(None, 1))
+    assert running.usage.served == {"a": served(None, 2)}
+    assert running.usage.served["a"].total is None
+
+
+def test_what_known_answers_took_counts_as_time():
+    with meter() as outer, meter() as inner:
+        before = inner.seconds()
+        count_served("a", served(1, 1), spared_seconds=100.0)
+        assert inner.seconds() - before > 100
+    assert inner.usage.wall_seconds > 100
+    assert outer.usage.wall_seconds > 100
+    assert inner.usage.cpu_seconds < 50
+    count_served("a", served(1, 1), spared_seconds=100.0)  # outside of a meter: nothing

@@ -4,7 +4,8 @@ import pytest
 
 from textune.core.config import json_schema
 from textune.core.errors import ConfigError
-from textune.cost.price import Money, PriceTable, load_prices, price
+from textune.cost.price import Money, PriceTable, TokenPrice, load_prices, price, token_price
+from textune.cost.served import ServedTokens
 
 OWN = """\
 name: our cluster
@@ -86,4 +87,29 @@ def test_a_missing_table_is_an_error_that_names_it(tmp_path, monkeypatch):
 
 
 def test_the_form_of_a_table_has_a_schema():
-    assert set(json_schema(PriceTable)["properties"]) == {"name", "date", "currency", "machines"}
+    keys = {"name", "date", "currency", "machines", "served"}
+    assert set(json_schema(PriceTable)["properties"]) == keys
+
+
+def test_tokens_are_paid_by_the_million_read_and_written_apart(own):
+    own.write_text(
+        OWN + "served: {small: {input: 0.5, output: 2}, large: {input: 4, output: 8}}\n"
+    )
+    table = load_prices(own)
+    small = ServedTokens(input=3_000_000, output=500_000)
+    large = ServedTokens(input=1_000, output=0)
+    assert token_price({"small": small}, table) == pytest.approx(1.5 + 1.0)
+    assert token_price({"small": small, "large": large}, table) == pytest.approx(2.504)
+    assert token_price({}, table) == 0
+    assert token_price({"small": small, "other": large}, table) is None
+    assert token_price({"small": ServedTokens(input=1, output=None)}, table) is None
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
+def test_a_price_of_tokens_is_zero_or_more(wrong):
+    with pytest.raises(ValueError, match="zero or more"):
+        TokenPrice(input=wrong, output=1.0)
+
+
+def test_the_built_in_table_assumes_no_price_of_a_served_model():
+    assert load_prices().served == {}

@@ -7,6 +7,7 @@ import torch
 
 from textune.engine import plain
 from textune.engine.causal import CausalEngine
+from textune.engine.decoding import Free
 from textune.methods.base import REGISTRY
 from textune.testing import ARCHITECTURES, tiny_items, tiny_model
 
@@ -102,6 +103,26 @@ def test_an_answer_ends_with_the_end_token_and_when_its_guide_says_so():
     guides = [Only(1), Only(1, most=1)]
     found = CausalEngine(model).decode(prompts_of(size=2), guides, end=END, limits=[9, 9])
     assert found == [(7, 7), (7,)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_free_text_is_what_the_plain_path_writes(architecture):
+    model = tiny_model(architecture, sliding_window=9)
+    prompts, limits = prompts_of(), [3, 8, 1, 12, 5, 9]
+    found = CausalEngine(model).decode(prompts, [Free()] * 6, end=END, limits=limits)
+    for prompt, limit, answer in zip(prompts, limits, found, strict=True):
+        assert answer == plain.decode(model, prompt, Free(), end=END, limit=limit)
+        likeliest = model(torch.tensor([prompt])).logits[0, -1].argmax()
+        assert answer[:1] == (int(likeliest),) or likeliest == END
+
+
+def test_free_text_ends_behind_any_token_that_ends_a_turn():
+    model = tiny_model("llama")
+    (prompt,) = prompts_of(size=1)
+    (whole,) = CausalEngine(model).decode([prompt], [Free()], end=-1, limits=[6])
+    ends = frozenset({whole[2]})
+    (found,) = CausalEngine(model).decode([prompt], [Free(ends)], end=-1, limits=[6])
+    assert found == whole[: whole.index(whole[2]) + 1]
 
 
 def test_no_prompts_have_no_answers():

@@ -5,7 +5,7 @@ import pytest
 from textune.core.errors import DataError
 from textune.data.entities import entity, write_entities
 from textune.data.examples import Example
-from textune.prompts.demonstrations import balanced
+from textune.prompts.choosers.balanced import Balanced
 from textune.prompts.template import build_prompt, instruction_text, messages
 from textune.prompts.tokens import make_prompter
 from textune.tasks.base import DataSpec, load_task
@@ -84,6 +84,10 @@ def test_an_instruction_longer_than_the_context_is_an_error_that_names_the_examp
     prompter = make_prompter(TASK, [], tokenizer, context=30)
     with pytest.raises(DataError, match="example a: the instruction alone"):
         prompter.prompts([Example("a", ("We use [3].",))])
+
+
+def balanced(examples, task, shots, seed):
+    return Balanced().kept(examples, task, shots, seed=seed)
 
 
 def train(counts):

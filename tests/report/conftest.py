@@ -46,6 +46,8 @@ class Fake:
     """What every cell tried."""
     cut: int = 0
     """Tested examples that were too long."""
+    seen: Sequence[str] = ()
+    """What its model, minilm, was trained on of the data that are tested."""
     copy_of: str = ""
     """Draws the same random numbers as the approach of that label."""
 
@@ -192,7 +194,11 @@ def _run(design: Design, cells: tuple[PlannedCell, ...]) -> RunSpec:
             sizes=tuple(design.sizes),
         ),
         approaches={
-            label: ApproachInfo(spec={label: {}}, family=fake.family)
+            label: ApproachInfo(
+                spec={label: {}},
+                family=fake.family,
+                seen={"minilm": tuple(fake.seen)} if fake.seen else {},
+            )
             for label, fake in design.approaches.items()
         },
         data_hash={"train": "0123456789abcdef"},

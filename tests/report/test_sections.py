@@ -5,6 +5,7 @@ from textune.report.compare import compare
 from textune.report.look import Palette
 from textune.report.recommend import NO_LIMITS, Limits, recommend
 from textune.report.sections.base import REGISTRY, Context
+from textune.report.sections.break_even import break_even
 from textune.results.record import Trial
 
 STUDY = {
@@ -109,7 +110,8 @@ def test_the_leaderboard_ranks_marks_the_tied_and_shows_invalid_answers(make_run
     assert column(board, "invalid rate")[2] > 0.05
     assert "Price (EUR)" in [c.title for c in board.columns]
     titles = [c.title for c in metrics.columns]
-    assert "brier" in titles
+    assert "Brier score" in titles
+    assert "ECE" not in titles  # of all folds together, in its own section
     assert not any("background" in title for title in titles)
 
 
@@ -167,6 +169,56 @@ def test_the_size_is_named_from_which_on_tuning_is_better(make_run):
     assert len(table.rows) == 3 * 3
     assert all(0 <= p <= 1 for p in column(table, "P adjusted"))
     assert blocks_of("overtaking", make_run(study)) == []
+
+
+def test_tuning_pays_from_the_document_on_that_makes_it_cheaper(make_run):
+    study = {
+        "lora": {"accuracy": 0.9, "price": 0.63, "fit_seconds": 60, "predict_seconds": 3},
+        "8-shot": {
+            "accuracy": 0.5,
+            "price": 0.1,
+            "fit_seconds": 0,
+            "predict_seconds": 10,
+            "family": "prompted",
+        },
+        "zero-shot": {
+            "accuracy": 0.4,
+            "price": 0.02,
+            "fit_seconds": 0,
+            "predict_seconds": 2,
+            "family": "prompted",
+        },
+    }
+    table, _ = blocks_of("break_even", make_run(study, num_examples=240))
+    by_rival = {row.cells[1]: row.cells for row in table.rows}
+    assert by_rival["zero-shot"][-1] == "never"
+    assert by_rival["8-shot"][3:5] == (pytest.approx(0.6), 0)
+    assert by_rival["8-shot"][5:7] == (pytest.approx(0.03 / 0.24), pytest.approx(0.1 / 0.24))
+    assert by_rival["8-shot"][-1] == pytest.approx(0.6 / (0.07 / 240), abs=1)
+    study["lora"]["price"] = None
+    assert blocks_of("break_even", make_run(study)) == []
+
+
+@pytest.mark.parametrize(
+    ("prices", "documents"),
+    [
+        ((10, 1000, 0, 2000), 11),
+        ((10.5, 1000, 0, 2000), 11),
+        ((0, 1000, 5, 1000), 0),
+        ((0, 2000, 5, 1000), None),
+        ((5, 1000, 5, 1000), None),
+        ((5, 999, 5, 1000), 1),
+    ],
+)
+def test_the_break_even_is_the_first_number_of_documents_that_is_cheaper(prices, documents):
+    assert break_even(*prices) == documents
+    if documents:
+        fit, each, other_fit, other_each = prices
+        before, at = (
+            fit + n * each / 1000 - other_fit - n * other_each / 1000
+            for n in (documents - 1, documents)
+        )
+        assert at < 0 <= before
 
 
 def test_confusions_count_every_example_and_show_the_unreadable(make_run):
@@ -246,7 +298,7 @@ def test_a_search_shows_its_budget_choice_and_sensitivity(make_run):
     budget, table, note, trials = blocks_of("search", make_run(study, seeds=(0, 1)))
     assert "every cell of ia3: a wider search" in note.text
     assert "spent 3 trials" in budget.text
-    assert "trained on 400 examples, scored on 100 others" in budget.text
+    assert "fitted on 400 examples, scored on 100 others" in budget.text
     assert column(table, "Approach") == ["lora", "ia3"]
     assert column(table, "Chosen") == ["lr 0.002", "lr 0.001"]
     assert column(table, "Best trial") == [0.8, 0.7]

@@ -12,6 +12,7 @@ from textune.core.errors import ImpossibleError
 from textune.core.registry import Plugin, Registry
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
+from textune.prompts.wording import Wording
 from textune.results.record import Trial
 from textune.tasks.base import TaskSpec
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from textune.cost.demand import Demand
+    from textune.cost.served import ServedTokens
     from textune.methods.base import Method
     from textune.models.architecture import Drafts
     from textune.models.load import Pool
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 Family = Literal["baseline", "small model", "prompted", "tuned", "wrapper"]
 LABEL_KINDS = frozenset({"classify", "multilabel", "pair", "grade"})
 """Kinds of task whose answers follow from scores of the labels."""
+PAIR_KINDS = frozenset({"pair", "grade"})
+"""Those of them with two texts."""
 Notes = dict[str, str | int | float | None]
 
 
@@ -176,6 +180,17 @@ class Approach(Plugin, ABC):
             hint="use the bundle as it is: textune predict",
         )
 
+    def worded(self, wording: Wording) -> Approach:
+        """The same with prompts of another wording.
+
+        Raises:
+            ImpossibleError: it writes no prompts, or those of training would have to be others.
+        """
+        raise ImpossibleError(
+            f"{self.name} has no prompts whose wording could be chosen",
+            hint="choose the wording of: prompted",
+        )
+
     def resolved(self) -> Approach:
         """The same with every ``auto`` that depends on this machine replaced."""
         return self
@@ -200,6 +215,13 @@ class Approach(Plugin, ABC):
         """
         return None
 
+    def served_tokens(self, task: TaskSpec, parts: Parts) -> dict[str, ServedTokens]:
+        """About how many tokens a cell will ask of models that run elsewhere, by their names.
+
+        Nobody is asked for it, and what is known already is not taken off.
+        """
+        return {}
+
     def label(self) -> str:
         """Its name in tables when the study gives none."""
         return self.name
@@ -217,6 +239,11 @@ class Approach(Plugin, ABC):
     def base(self) -> str | None:
         """Name of the model that it stands on, where there is one."""
         return None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that its answers rest on; what they have seen is told."""
+        return () if self.base is None else (self.base,)
 
     @property
     def tuning(self) -> Method | None:

@@ -2,238 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
-from textune.core.errors import StoreError
-from textune.core.seeds import derive
-from textune.data.cutting import cut_to
-from textune.data.entities import read_entities, write_entities
-from textune.data.examples import Example
-from textune.data.predictions import Predictions
-from textune.data.tags import entities_of, tags_of
-from textune.data.windows import Window, divide, join, undivided
-from textune.models.catalog import find_model
+from textune.approaches._encoder import EncoderPredictor, TrainedEncoder, classes_of
+from textune.approaches.base import LABEL_KINDS
+from textune.core.config import added
+from textune.core.errors import ImpossibleError
 from textune.tasks.base import TaskSpec
-from textune.training.settings import TrainingSpec
-
-if TYPE_CHECKING:
-    from textune.cost.demand import Demand
-    from textune.engine.encoder import Encoded, EncoderEngine
-    from textune.models.architecture import Drafts
-    from textune.models.encoder_head import EncoderWithHead
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoder(Approach):
+class Encoder(TrainedEncoder):
     """A small encoder, fine-tuned whole, with a linear layer on its mean or on every word.
 
-    Entities are read off tags of words (B, I or O), words being what the encoder's tokenizer
-    splits at spaces and punctuation.
+    It reads both texts of a pair as one, so that every word of one sees every word of the other:
+    a cross-encoder. The one that reads them apart is ``bi_encoder``. Entities are read off tags of
+    words (B, I or O), words being what the encoder's tokenizer splits at spaces and punctuation.
     """
 
-    family: ClassVar[Family] = "small model"
     kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
-    lr: ClassVar[float] = 1e-4
-    """Default learning rate."""
 
-    model: str = "all-minilm-l6-v2"
-    """Encoder: a library name, a Hub id or a folder."""
-    training: TrainingSpec = field(default_factory=lambda: TrainingSpec(epochs=5))
-    """The training loop; its objective is always cross-entropy over labels or tags."""
+    crf: bool = added(False)
+    """Whether the tags of a text are trained and chosen together, by a linear-chain CRF, instead
+    of each by itself; for entities only."""
 
-    def fit(
-        self,
-        task: TaskSpec,
-        train: Sequence[Example],
-        valid: Sequence[Example],
-        *,
-        seed: int,
-        context: Context,
-    ) -> Predictor:
-        """Train all weights, keep the best epoch by ``valid`` if there is one."""
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
-        from textune.training.objective import main_score
+    def check(self, task: TaskSpec) -> None:
+        """As every approach; and a CRF needs tags."""
+        super().check(task)
+        if self.crf and not task.kind.has_entities:
+            raise ImpossibleError(
+                f"a CRF needs tags of words, and kind {task.kind.name} has none ({task.name})",
+                hint="leave crf out",
+            )
 
-        predictor = self._predictor(task, seed)
-        items = predictor.items(train)
-        lr = self.training.rate(self.lr)
-        trainee = Trainee(
-            predictor.engine.model,
-            predictor.engine.loss,
-            (lambda: main_score(predictor.predict(valid), task, valid)) if valid else None,
-        )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
-        progress = train_loop(trainee, items, self.training, lr=lr, seed=seed, watch=watch)
-        predictor.notes |= progress.notes(lr)
-        return predictor
+    def label(self) -> str:
+        """Its name, and that of the CRF."""
+        return f"{self.name}, CRF" if self.crf else self.name
 
-    def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
-        """The encoder from the catalog, all its weights from the folder."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        predictor, path = self._predictor(task, seed=0), folder / "encoder.safetensors"
-        try:
-            predictor.engine.model.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            hint = "fit it again, or take it from a copy"
-            raise StoreError(f"damaged weights {path}: {reason}", hint=hint) from None
-        return predictor
-
-    def resolved(self) -> Encoder:
-        """With the learning rate."""
-        training = replace(self.training, lr=self.training.rate(self.lr))
-        return replace(self, training=training)
-
-    def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
-        """From the largest step, run without weights, and the lengths of all inputs."""
-        import torch
-
+    def predictor(
+        self, task: TaskSpec, encoder: Any, tokenizer: Any, context: int
+    ) -> EncoderPredictor:
+        """With a linear layer, and where it is asked for the chain over what that says."""
+        from textune.engine.encoder import EncoderEngine
+        from textune.models.crf import LinearChain
         from textune.models.encoder_head import EncoderWithHead
-        from textune.training.encoder_forecast import encoder_demand
 
-        draft = drafts.of(self.model, form="encoder")
-        with torch.device("meta"):
-            head = EncoderWithHead(draft.architecture.weightless_encoder(), len(classes_of(task)))
-        engine = engine_of(task, head, draft.tokenizer, draft.context)
-        predictor = EncoderPredictor(task, engine)
-        train, valid, test = (
-            predictor.encoded(part) for part in (parts.train, parts.valid, parts.test)
+        kind, classes = task.kind, classes_of(task)
+        chain = LinearChain(classes) if self.crf else None
+        engine = EncoderEngine(
+            EncoderWithHead(encoder, len(classes), chain=chain),
+            tokenizer,
+            context=context,
+            by_word=kind.has_entities,
+            exclusive=kind.is_exclusive,
         )
-        return encoder_demand(engine, train, valid, test, self.training)
-
-    @property
-    def base(self) -> str:
-        """The encoder."""
-        return self.model
-
-    @property
-    def identity(self) -> str:
-        """The encoder's weights."""
-        return find_model(self.model, form="encoder").identity
-
-    def _predictor(self, task: TaskSpec, seed: int) -> EncoderPredictor:
-        import torch
-
-        from textune.models.encoder_head import EncoderWithHead
-        from textune.models.load import load_encoder
-
-        loaded = load_encoder(find_model(self.model, form="encoder"))
-        with torch.random.fork_rng():
-            torch.manual_seed(derive(seed, "head"))
-            model = EncoderWithHead(loaded.model, len(classes_of(task))).to(loaded.model.device)
-        engine = engine_of(task, model.eval(), loaded.tokenizer, loaded.context)
         return EncoderPredictor(task, engine)
-
-
-def engine_of(
-    task: TaskSpec, model: EncoderWithHead, tokenizer: Any, context: int
-) -> EncoderEngine:
-    """The engine that reads a task's classes."""
-    from textune.engine.encoder import EncoderEngine
-
-    kind = task.kind
-    return EncoderEngine(
-        model,
-        tokenizer,
-        context=context,
-        by_word=kind.has_entities,
-        exclusive=kind.is_exclusive,
-    )
-
-
-def classes_of(task: TaskSpec) -> list[str]:
-    """What the new layer tells apart: the labels, or the tags of words."""
-    if not task.kind.has_entities:
-        return list(task.labels)
-    return ["O", *(f"{letter}-{label}" for label in task.labels for letter in "BI")]
-
-
-class EncoderPredictor(Predictor):
-    """An encoder with its head."""
-
-    def __init__(self, task: TaskSpec, engine: EncoderEngine) -> None:
-        self.task = task
-        self.engine = engine
-        self.classes = classes_of(task)
-        self.notes: Notes = {}
-        self.total_params = sum(p.numel() for p in engine.model.parameters())
-        self.trainable_params = self.total_params
-
-    def items(self, examples: Sequence[Example]) -> list[Encoded]:
-        """What training reads of these examples."""
-        from textune.engine.encoder import with_targets
-
-        code = {name: place for place, name in enumerate(self.classes)}
-        found = []
-        parts = [window.example for window in self._windows(examples)]
-        for item, example in zip(self._encode(parts), parts, strict=True):
-            answer = str(example.answer)
-            if not self.task.kind.is_exclusive:
-                named = self.task.kind.labels_in(answer)
-                targets = [int(name in named) for name in self.classes]
-            elif self._tags:
-                targets = [code[tag] for tag in tags_of(item.words, read_entities(answer))]
-            else:
-                targets = [code[self.task.kind.label_of(answer)]]
-            found.append(with_targets(item, targets))
-        return found
-
-    def predict(self, examples: Sequence[Example]) -> Predictions:
-        """The likeliest label with scores (N, C), or the entities that the likeliest tags make."""
-        import numpy as np
-
-        windows = self._windows(examples)
-        parts = [window.example for window in windows]
-        items = self._encode(parts)
-        scores = self.engine.scores(items)
-        if not self._tags:
-            rows = np.concatenate([each.numpy() for each in scores]) if scores else None
-            return Predictions([] if rows is None else self.task.answers_from(rows), rows)
-        best = [[self.classes[i] for i in each.argmax(-1).tolist()] for each in scores]
-        answers = [
-            write_entities(entities_of(part.texts[0], item.words, tags))
-            for part, item, tags in zip(parts, items, best, strict=True)
-        ]
-        return Predictions(join(windows, answers, examples))
-
-    def encoded(self, examples: Sequence[Example]) -> list[Encoded]:
-        """Every part of every example as the encoder reads it."""
-        return self._encode([window.example for window in self._windows(examples)])
-
-    def num_cut(self, examples: Sequence[Example]) -> int:
-        """Those longer than the encoder's context."""
-        return sum(not self._fits(example) for example in examples)
-
-    def save(self, folder: Path) -> None:
-        """All weights; which encoder they are of says the approach."""
-        from safetensors.torch import save_file
-
-        state = {name: t.contiguous() for name, t in self.engine.model.state_dict().items()}
-        save_file(state, folder / "encoder.safetensors", metadata={"format": "pt"})
-
-    @property
-    def _tags(self) -> bool:
-        return self.task.kind.has_entities
-
-    def _windows(self, examples: Sequence[Example]) -> list[Window]:
-        """What is read: of long texts with entities every part, of others what fits."""
-        if self._tags:
-            return divide(examples, self._fits)
-        room, marks = self.engine.context, self.task.data.marks
-        return undivided([cut_to(each, room, self._length, marks) for each in examples])
-
-    def _fits(self, example: Example) -> bool:
-        return self._length(example) <= self.engine.context
-
-    def _length(self, example: Example) -> int:
-        return self.engine.length(example.texts)
-
-    def _encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        return self.engine.encode([example.texts for example in examples])

@@ -1,9 +1,11 @@
 """Sentence embeddings of a frozen encoder, and a logistic regression on them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +15,11 @@ from textune.data.predictions import Predictions
 from textune.models.catalog import find_model
 from textune.models.linear import LinearClassifier, Strength, fit_for
 from textune.tasks.base import TaskSpec
+
+if TYPE_CHECKING:
+    from textune.models.load import Loaded
+
+LINEAR = "linear.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +46,7 @@ class Nearest(Approach):
         context: Context,
     ) -> Predictor:
         """Embed the training part, fit the weights."""
-        predictor = NearestPredictor(self.model, task)
+        predictor = self._predictor(task)
         features = predictor.features(train)
         linear = fit_for(task, features, train, strength=self.strength, seed=seed)
         return predictor.with_linear(linear)
@@ -47,8 +54,8 @@ class Nearest(Approach):
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """The encoder comes from the catalog, the weights from the folder."""
         exclusive = task.kind.is_exclusive
-        linear = LinearClassifier.load(folder / "linear.safetensors", exclusive=exclusive)
-        return NearestPredictor(self.model, task).with_linear(linear)
+        linear = LinearClassifier.load(folder / LINEAR, exclusive=exclusive)
+        return self._predictor(task).with_linear(linear)
 
     @property
     def base(self) -> str:
@@ -60,20 +67,23 @@ class Nearest(Approach):
         """The encoder's weights."""
         return find_model(self.model, form="encoder").identity
 
+    def _predictor(self, task: TaskSpec) -> NearestPredictor:
+        from textune.models.load import load_encoder
+
+        return NearestPredictor(load_encoder(find_model(self.model, form="encoder")), task)
+
 
 class NearestPredictor(Predictor):
     """An encoder and a linear classifier."""
 
     linear: LinearClassifier
 
-    def __init__(self, model: str, task: TaskSpec) -> None:
-        from textune.models.load import load_encoder
-
-        self.loaded = load_encoder(find_model(model, form="encoder"))
+    def __init__(self, loaded: Loaded, task: TaskSpec) -> None:
+        self.loaded = loaded
         self.task = task
         self.notes: Notes = {}
 
-    def with_linear(self, linear: LinearClassifier) -> "NearestPredictor":
+    def with_linear(self, linear: LinearClassifier) -> Self:
         """The same with fitted weights."""
         self.linear = linear
         self.notes = dict(linear.notes)
@@ -101,4 +111,4 @@ class NearestPredictor(Predictor):
 
     def save(self, folder: Path) -> None:
         """The weights; the encoder is in the catalog."""
-        self.linear.save(folder / "linear.safetensors")
+        self.linear.save(folder / LINEAR)

@@ -1,26 +1,30 @@
-"""Words and character n-grams weighted by rarity, and a logistic regression on them."""
+"""Words and character n-grams weighted by rarity, and a linear classifier on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.core.artifacts import read_arrays, read_json, write_arrays, write_json
-from textune.core.errors import StoreError
+from textune.core.config import added
+from textune.core.errors import ImpossibleError, StoreError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.models.linear import LinearClassifier, Strength, fit_for
+from textune.models.linear import Classifier, LinearClassifier, Strength, fit_for
+from textune.models.terms import TermView, length_difference, pair_features
 from textune.tasks.base import TaskSpec
+
+Description = Literal["joined", "pair"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tfidf(Approach):
-    """TF-IDF of words and character n-grams with logistic regression: no language model at all."""
+    """TF-IDF of words and character n-grams with a linear classifier: no language model at all."""
 
     family: ClassVar[Family] = "small model"
 
@@ -32,6 +36,21 @@ class Tfidf(Approach):
     """An n-gram must occur in this many training texts."""
     strength: Strength = "auto"
     """Inverse of the L2 penalty; ``auto``: the best in three folds of the training part."""
+    features: Description = added("joined")
+    """How a pair is described: ``joined``, the features of both texts side by side; ``pair``,
+    what they have in common term by term, as cosines and as shares, and how lengths differ."""
+    classifier: Classifier = added("logistic")
+    """``logistic`` regression, or a linear ``svm``, whose margins become probabilities by one
+    factor from held-out folds of the training part."""
+
+    def check(self, task: TaskSpec) -> None:
+        """Features of pairs need two texts."""
+        super().check(task)
+        if self.features == "pair" and task.kind.num_texts != 2:
+            raise ImpossibleError(
+                f"features: pair needs two texts, {task.name} has {task.kind.num_texts}",
+                hint="leave the option out",
+            )
 
     def fit(
         self,
@@ -43,17 +62,17 @@ class Tfidf(Approach):
         context: Context,
     ) -> Predictor:
         """Vocabulary, rarities and weights from the training part alone."""
-        views = [
-            _View(self._options(), i, {}, np.zeros(0)) for i in range(2 * task.kind.num_texts)
-        ]
-        features = [view.learn([e.texts[view.text] for e in train]) for view in views]
-        linear = fit_for(task, _joined(features), train, strength=self.strength, seed=seed)
-        return TfidfPredictor(task, views, linear)
+        terms = Terms(self.features, [TermView(o) for o in self._options(task)])
+        features = terms.learn(train)
+        linear = fit_for(
+            task, features, train, strength=self.strength, seed=seed, classifier=self.classifier
+        )
+        return TfidfPredictor(task, terms, linear)
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """From a vocabulary file and an array file for each view, and the weights."""
         views = []
-        for index in range(2 * task.kind.num_texts):
+        for index, options in enumerate(self._options(task)):
             terms = read_json(folder / f"terms-{index}.json")
             rarity = read_arrays(folder / "rarity.safetensors", [str(index)])[str(index)]
             if len(terms) != len(rarity):
@@ -61,12 +80,13 @@ class Tfidf(Approach):
                     f"damaged bundle {folder}: terms and rarities differ in number",
                     hint="fit it again, or take it from a copy",
                 )
-            vocabulary = {term: place for place, term in enumerate(terms)}
-            views.append(_View(self._options(), index, vocabulary, rarity))
+            views.append(TermView(options, {term: i for i, term in enumerate(terms)}, rarity))
         path, exclusive = folder / "linear.safetensors", task.kind.is_exclusive
-        return TfidfPredictor(task, views, LinearClassifier.load(path, exclusive=exclusive))
+        linear = LinearClassifier.load(path, exclusive=exclusive)
+        return TfidfPredictor(task, Terms(self.features, views), linear)
 
-    def _options(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _options(self, task: TaskSpec) -> list[dict[str, Any]]:
+        """Words and characters: of each text, or of both texts of a pair together."""
         shared = {"min_df": self.min_count, "sublinear_tf": True, "dtype": np.float64}
         words = {
             "analyzer": "word",
@@ -74,76 +94,74 @@ class Tfidf(Approach):
             "token_pattern": r"(?u)\b\w+\b",
         }
         characters = {"analyzer": "char_wb", "ngram_range": (2, self.characters)}
-        return {**shared, **words}, {**shared, **characters}
+        times = 1 if self.features == "pair" else task.kind.num_texts
+        return [{**shared, **words}, {**shared, **characters}] * times
 
 
 @dataclass
-class _View:
-    """One way of counting one text: even indices count words, odd ones characters."""
+class Terms:
+    """Features of examples, from a view of words and one of characters.
 
-    options: tuple[dict[str, Any], dict[str, Any]]
-    index: int
-    vocabulary: dict[str, int]
-    rarity: np.ndarray
+    ``joined`` has such two views for each text; ``pair`` has two that know both texts.
+    """
 
-    @property
-    def text(self) -> int:
-        """Which text of an example it reads."""
-        return self.index // 2
+    description: Description
+    views: list[TermView]
 
-    def learn(self, texts: Sequence[str]) -> Any:
-        """Fit vocabulary and rarities; give the features (N, F), sparse."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    def learn(self, train: Sequence[Example]) -> Any:
+        """Fit all views; give the features (N, F), sparse."""
+        found = [view.learn(self._read(index, train)) for index, view in enumerate(self.views)]
+        return self._together(train, found)
 
-        options = self.options[self.index % 2]
-        try:
-            features = (vectorizer := TfidfVectorizer(**options)).fit_transform(texts)
-        except ValueError:  # nothing occurs often enough in a tiny training part
-            vectorizer = TfidfVectorizer(**{**options, "min_df": 1})
-            features = vectorizer.fit_transform(texts)
-        self.vocabulary = {term: int(i) for term, i in vectorizer.vocabulary_.items()}
-        self.rarity = vectorizer.idf_
-        return features
+    def features(self, examples: Sequence[Example]) -> Any:
+        """Features (N, F), sparse, with what was learnt."""
+        found = [v.features(self._read(index, examples)) for index, v in enumerate(self.views)]
+        return self._together(examples, found)
 
-    def features(self, texts: Sequence[str]) -> Any:
-        """Features (N, F) with what was learnt."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
+    def _together(self, examples: Sequence[Example], found: list[Any]) -> Any:
+        """One row for each example, from what each view found in the texts that it reads."""
+        from scipy.sparse import hstack
 
-        vectorizer = TfidfVectorizer(**self.options[self.index % 2], vocabulary=self.vocabulary)
-        vectorizer.idf_ = self.rarity
-        return vectorizer.transform(texts)
+        if self.description == "joined":
+            return hstack(found).tocsr()
+        blocks = [block for rows in found for block in pair_features(*_halves(rows))]
+        return hstack([*blocks, length_difference([e.texts for e in examples])]).tocsr()
+
+    def _read(self, index: int, examples: Sequence[Example]) -> list[str]:
+        """The texts that a view reads: of its side, or all first and then all second ones."""
+        sides = (0, 1) if self.description == "pair" else (index // 2,)
+        return [example.texts[side] for side in sides for example in examples]
+
+
+def _halves(rows: Any) -> tuple[Any, Any]:
+    """The rows of all first texts, and those of all second texts."""
+    half = rows.shape[0] // 2
+    return rows[:half], rows[half:]
 
 
 class TfidfPredictor(Predictor):
     """Views and a linear classifier."""
 
-    def __init__(self, task: TaskSpec, views: list[_View], linear: LinearClassifier) -> None:
+    def __init__(self, task: TaskSpec, terms: Terms, linear: LinearClassifier) -> None:
         self.task = task
-        self.views = views
+        self.terms = terms
         self.linear = linear
         self.notes: Notes = {"features": linear.weights.shape[1]} | linear.notes
         self.total_params = self.trainable_params = linear.weights.size + linear.bias.size
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
-        """Features, then softmax scores."""
+        """Features, then scores of the labels."""
         if not examples:
             return Predictions([])
-        features = [v.features([e.texts[v.text] for e in examples]) for v in self.views]
-        joined = _joined(features)
-        scores_NC = self.linear.scores(joined)
+        scores_NC = self.linear.scores(self.terms.features(examples))
         return Predictions(self.task.answers_from(scores_NC), scores_NC)
 
     def save(self, folder: Path) -> None:
         """Terms in their order, rarities and weights."""
-        for view in self.views:
-            terms = sorted(view.vocabulary, key=view.vocabulary.__getitem__)
-            write_json(folder / f"terms-{view.index}.json", terms)
-        write_arrays(folder / "rarity.safetensors", {str(v.index): v.rarity for v in self.views})
+        views = self.terms.views
+        for index, view in enumerate(views):
+            names = sorted(view.vocabulary, key=view.vocabulary.__getitem__)
+            write_json(folder / f"terms-{index}.json", names)
+        rarities = {str(index): view.rarity for index, view in enumerate(views)}
+        write_arrays(folder / "rarity.safetensors", rarities)
         self.linear.save(folder / "linear.safetensors")
-
-
-def _joined(features: list[Any]) -> Any:
-    """Features side by side; nothing pair-specific, so that the baseline stays what it says."""
-    from scipy.sparse import hstack
-
-    return hstack(features).tocsr()

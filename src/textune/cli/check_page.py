@@ -9,6 +9,7 @@ from textune.cli.output import print_lines, print_table
 from textune.core.errors import TextuneError
 from textune.data.audit import Audit, Lengths
 from textune.data.findings import LEVELS, Finding, percent
+from textune.results.run import MAY_HAVE_SEEN
 from textune.study.draft import flow
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def print_page(checked: Checked, source: str, study: Path | None) -> None:
         print_lines(["no protocol can be recommended", f"  {error.message}", f"  {error.hint}"])
         return
     _print_recommended(checked.recommended)
+    for doubt in checked.doubts:
+        print_lines(["", f"{MAY_HAVE_SEEN}: {doubt}"])
     if study is None:
         print_lines(["", f"next: textune check {source} --study study.yaml"])
     else:

@@ -17,7 +17,9 @@ from textune.data.examples import Examples
 from textune.data.findings import by_level
 from textune.data.folds import Fold
 from textune.evaluation.artefacts import Artefacts, artefact_findings, find_artefacts
+from textune.results.run import doubts
 from textune.study.draft import Candidate, candidates, study_text
+from textune.study.plan import info_of
 from textune.study.protocol import Recommended, recommend
 from textune.tasks.base import TaskSpec, library_names
 from textune.tasks.dataset import Dataset, load_dataset
@@ -34,6 +36,11 @@ class Checked:
     """A protocol, or why there is none."""
     artefacts: Artefacts | None
     """What blind classifiers get right, where that can be told."""
+
+    @property
+    def doubts(self) -> list[str]:
+        """Which approaches have a model that may have seen the test data, and why."""
+        return doubts({each.label: info_of(each.approach, self.task) for each in self.approaches})
 
 
 def show(
@@ -127,6 +134,7 @@ def _content(checked: Checked, study: Path | None) -> dict[str, Json]:
         "reasons": None,
         "smallest_difference": None,
         "approaches": [each.entry for each in checked.approaches],
+        "may_have_seen": list(checked.doubts),
         "study": None if study is None else str(study),
     }
     recommended = checked.recommended

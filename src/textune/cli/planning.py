@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textune.cli.output import print_json, print_lines, print_table
+from textune.core.config import plain
+from textune.cost.price import OWN_TABLE
 from textune.models.architecture import Drafts
+from textune.results.run import MAY_HAVE_SEEN, doubts
 from textune.results.store import Store
 from textune.study.earlier import Earlier, earlier_cells
 from textune.study.estimate import Estimate, Estimator
@@ -41,8 +44,10 @@ def show(path: Path, part: str | None, *, as_json: bool) -> None:
         _print(each)
     expected = [said for each in found for said in each.expected.values()]
     hours = sum(e.seconds for e in expected) / 3600
-    money = sum(e.price for e in expected)
-    print_lines(["", f"left in all: about {hours:.2f} hours, {money:.2f} {expected[0].currency}"])
+    money = sum(e.price for e in expected if e.price is not None)
+    unknown = " and what has no price" if any(e.price is None for e in expected) else ""
+    total = f"left in all: about {hours:.2f} hours, {money:.2f} {expected[0].currency}{unknown}"
+    print_lines(["", total])
 
 
 def _planned(plan: Plan, earlier: Sequence[Earlier], drafts: Drafts) -> _Planned:
@@ -68,10 +73,13 @@ def _print(planned: _Planned) -> None:
         done = sum(planned.store.has(e.fingerprint) for e in said.cells)
         rows.append([label, str(len(said.cells)), str(done), *_shown(said), said.basis])
     print_table(HEADER, rows)
+    for doubt in doubts(plan.infos):
+        print_lines(["", f"{MAY_HAVE_SEEN}: {doubt}"])
     for label, error in plan.impossible.items():
         print_lines(["", f"impossible: {label}: {error.message}", f"  hint: {error.hint}"])
     for label, said in planned.expected.items():
         print_lines(_too_large(label, said))
+        print_lines(_served(label, said))
 
 
 def _shown(said: Estimate) -> list[str]:
@@ -80,7 +88,7 @@ def _shown(said: Estimate) -> list[str]:
         "-" if said.trained_share is None else f"{100 * said.trained_share:.3g} %",
         f"{_gib(max(peaks))}" if peaks else "-",
         f"{said.seconds / 3600:.2f}",
-        f"{said.price:.3f} {said.currency}",
+        "-" if said.price is None else f"{said.price:.3f} {said.currency}",
     ]
 
 
@@ -93,6 +101,17 @@ def _too_large(label: str, said: Estimate) -> list[str]:
     hint = "a smaller batch_size or model, a method that trains less, or a base in 4 bits"
     needs = f"about {_gib(said.needed_bytes)} needed, this machine has {_gib(memory_bytes())}"
     return ["", f"{what}{needs}", f"  hint: {hint}"]
+
+
+def _served(label: str, said: Estimate) -> list[str]:
+    """The lines of an approach that asks models elsewhere."""
+    lines = [
+        f"sends: {label}: about {tokens.input:,} tokens to {model}, gets {tokens.output:,} back"
+        for model, tokens in said.served.items()
+    ]
+    if said.price is None:
+        lines.append(f"  hint: what its tokens cost belongs under 'served' in ${OWN_TABLE}")
+    return ["", *lines] if lines else []
 
 
 def _gib(size: int) -> str:
@@ -123,11 +142,13 @@ def _content(planned: _Planned) -> dict[str, object]:
             }
             for c in plan.cells
         ],
+        "may_have_seen": {label: i.doubt for label, i in plan.infos.items() if i.doubt},
         "impossible": {label: error.message for label, error in plan.impossible.items()},
         "expected": {
             label: {
                 "seconds_left": e.seconds,
                 "price_left": e.price,
+                "served_tokens_left": {m: plain(tokens) for m, tokens in e.served.items()},
                 "currency": e.currency,
                 "trained_share": e.trained_share,
                 "needed_bytes": e.needed_bytes,

@@ -17,6 +17,8 @@ from textune.core.registry import Plugin, Registry
 _YAML_HINT = "see this line and the one above: indent by spaces, close brackets and quotes"
 
 T = TypeVar("T")
+_ADDED = "added"
+"""Marks an option, in its field's metadata, that came later than results."""
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 
@@ -116,8 +118,20 @@ def plain(value: object) -> Json:
     return value
 
 
+def added(default: T) -> T:
+    """The default of an option that came later than results: it changes no fingerprint.
+
+    What such results were made with is what the option does at its default.
+    """
+    return dataclasses.field(default=default, metadata={_ADDED: True})
+
+
 def fingerprint(*parts: object) -> str:
-    """Sixteen hex digits over plain forms; plug-ins count with their revision."""
+    """Sixteen hex digits over plain forms; plug-ins count with their revision.
+
+    An ``added`` option counts where it has another value than its default. A field with
+    ``compare=False`` says how to work, changes no result and never counts.
+    """
     text = json.dumps([_revised(part) for part in parts], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -217,14 +231,16 @@ def _fields(value: Any) -> dict[str, Json]:
 
 
 def _revised(value: object) -> Json:
-    if isinstance(value, Plugin):
-        fields = {f.name: _revised(getattr(value, f.name)) for f in dataclasses.fields(value)}  # type: ignore[arg-type]  # every plug-in is a dataclass
-        return {f"{value.name}@{value.revision}": fields}
     if isinstance(value, list | tuple):
         return [_revised(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _revised(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return plain(value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return plain(value)
+    fields = {
+        f.name: _revised(getattr(value, f.name))
+        for f in dataclasses.fields(value)
+        if f.compare and not (f.metadata.get(_ADDED) and getattr(value, f.name) == f.default)
+    }
+    return {f"{value.name}@{value.revision}": fields} if isinstance(value, Plugin) else fields
 
 
 def _explain(cls: type[Any], errors: list[dict[str, Any]], where: str) -> ConfigError:

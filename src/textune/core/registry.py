@@ -1,5 +1,7 @@
 """The folder is the registry: ``methods/lora.py`` holds one ``Method`` and is called ``lora``.
 
+A module whose name begins with an underscore holds what several of them share.
+
 Other packages add plug-ins by an entry point of the group ``textune.<folder>`` whose name is the
 name of the module that it points to. Nothing is imported before it is asked for.
 """
@@ -79,8 +81,8 @@ class Registry(Generic[P]):
     def _places(self) -> dict[str, str]:
         """Name -> the module that holds it, sorted; looking through all packages is slow."""
         folder = importlib.import_module(self.package).__path__
-        names = {m.name for m in pkgutil.iter_modules(folder)} - {"base"}
-        built_in = {name: f"{self.package}.{name}" for name in names}
+        names = {m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")}
+        built_in = {name: f"{self.package}.{name}" for name in names - {"base"}}
         outside = {e.name: e.value.partition(":")[0] for e in entry_points(group=self.group)}
         return dict(sorted((built_in | outside).items()))
 

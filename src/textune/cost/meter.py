@@ -14,6 +14,7 @@ from typing import TypeVar
 from textune.core.registry import Spec
 from textune.cost.energy import Energy, EnergyMeter, counting_energy
 from textune.cost.memory import DevicePeak, Peak, PeakKind, peak_memory
+from textune.cost.served import ServedBy, ServedTokens, together
 
 N = TypeVar("N", int, float)
 
@@ -23,6 +24,7 @@ class Usage(Spec):
     """What a piece of work used. None means not measured or not counted, never zero."""
 
     wall_seconds: float
+    """With what answers that were on disk took when they were asked for."""
     cpu_seconds: float
     """Of this process, all threads and the kernel's work for it together."""
     peak_bytes: int
@@ -30,6 +32,8 @@ class Usage(Spec):
     tokens: int | None
     flops: float | None
     energy: Energy | None
+    served: dict[str, ServedTokens] = field(default_factory=dict)
+    """Of models that run elsewhere, by name."""
 
     def plus(self, later: "Usage") -> "Usage":
         """What both used together, one after the other; the later one says the kinds."""
@@ -43,6 +47,7 @@ class Usage(Spec):
             energy=replace(later.energy, joules=self.energy.joules + later.energy.joules)
             if self.energy and later.energy
             else None,
+            served=together(self.served, later.served),
         )
 
 
@@ -63,6 +68,9 @@ class Meter:
     """Wall and processor clocks at the start, in seconds."""
     tokens: int | None = None
     flops: float | None = None
+    served: dict[str, ServedTokens] = field(default_factory=dict)
+    spared_seconds: float = 0.0
+    """What answers that were on disk took when they were asked for."""
     highest_bytes: int = 0
     _usage: Usage | None = field(default=None, repr=False)
 
@@ -72,18 +80,23 @@ class Meter:
         assert self._usage is not None, "the metered block has not ended"
         return self._usage
 
+    def seconds(self) -> float:
+        """Wall time from the start until now, with what was spared."""
+        return time.perf_counter() - self.started[0] + self.spared_seconds
+
     def so_far(self) -> Usage:
         """What was used from the start until now."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = self.seconds(), time.process_time()
         self.note_peak()
         return Usage(
-            wall_seconds=wall - self.started[0],
+            wall_seconds=wall,
             cpu_seconds=cpu - self.started[1],
             peak_bytes=self.highest_bytes,
             peak_kind=self.peak.kind,
             tokens=self.tokens,
             flops=self.flops,
             energy=self.counters.energy(cpu - self.started[1]),
+            served=dict(self.served),
         )
 
     def note_peak(self) -> None:
@@ -96,6 +109,11 @@ class Meter:
             self.tokens = (self.tokens or 0) + tokens
         if flops is not None:
             self.flops = (self.flops or 0.0) + flops
+
+    def add_served(self, served: ServedBy, spared_seconds: float) -> None:
+        """Count what models elsewhere did."""
+        self.served = together(self.served, served)
+        self.spared_seconds += spared_seconds
 
 
 _INNERMOST: ContextVar[Meter | None] = ContextVar("innermost_meter", default=None)
@@ -118,6 +136,7 @@ def meter(*, device_peak: DevicePeak | None = None) -> Iterator[Meter]:
             _INNERMOST.reset(token)
             if outer is not None:
                 outer.add(running.tokens, running.flops)
+                outer.add_served(running.served, running.spared_seconds)
 
 
 def count_work(*, tokens: int | None = None, flops: float | None = None) -> None:
@@ -125,3 +144,15 @@ def count_work(*, tokens: int | None = None, flops: float | None = None) -> None
     running = _INNERMOST.get()
     if running is not None:
         running.add(tokens, flops)
+
+
+def count_served(model: str, tokens: ServedTokens, *, spared_seconds: float = 0.0) -> None:
+    """As ``count_work``, for tokens of a model that runs elsewhere.
+
+    ``spared_seconds`` is what answers that were on disk took when they were asked for: with it a
+    piece of work takes the same time whether anything of it was known before or not.
+    """
+    count_work(tokens=tokens.total)
+    running = _INNERMOST.get()
+    if running is not None:
+        running.add_served({model: tokens}, spared_seconds)

@@ -1,8 +1,11 @@
-"""Seconds on a machine -> money, by a dated table that users replace with their own."""
+"""Seconds on a machine, tokens of served models -> money, by a dated table.
+
+Users replace the table with their own.
+"""
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -10,6 +13,7 @@ from typing import Literal
 from textune.core.config import parse, read_yaml
 from textune.core.errors import ConfigError, did_you_mean
 from textune.core.registry import Spec
+from textune.cost.served import ServedBy
 
 OWN_TABLE = "TEXTUNE_PRICES"
 """Environment variable with the path of a user's own table."""
@@ -32,6 +36,22 @@ class MachinePrice(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenPrice(Spec):
+    """What a served model costs."""
+
+    input: float
+    """Price of a million tokens that it reads, in the currency of the table."""
+    output: float
+    """Price of a million tokens that it writes."""
+    about: str = ""
+    """Whose price this is."""
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(each) and each >= 0 for each in (self.input, self.output)):
+            raise ValueError("a price of tokens is zero or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PriceTable(Spec):
     """Prices of one day."""
 
@@ -43,6 +63,8 @@ class PriceTable(Spec):
     """Code of the currency, as in USD."""
     machines: dict[str, MachinePrice]
     """Name of a machine -> its price."""
+    served: dict[str, TokenPrice] = field(default_factory=dict)
+    """Name of a model at its endpoint -> what its tokens cost."""
 
     @property
     def title(self) -> str:
@@ -89,3 +111,17 @@ def price(
     found = table.machines[machine]
     num_paid = cores if found.per == "core" else 1
     return Money(seconds / 3600 * found.hour * num_paid, table.currency, table.title)
+
+
+def token_price(served: ServedBy, table: PriceTable) -> float | None:
+    """What tokens of served models cost, in the currency of the table.
+
+    None where the table does not know one of the models, or a number of tokens is not known.
+    """
+    amount = 0.0
+    for model, tokens in served.items():
+        known = table.served.get(model)
+        if known is None or tokens.input is None or tokens.output is None:
+            return None
+        amount += (tokens.input * known.input + tokens.output * known.output) / 1e6
+    return amount

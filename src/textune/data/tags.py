@@ -33,6 +33,17 @@ def spans_of(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
             open_type = ""
 
 
+def scheme(types: Iterable[str]) -> list[str]:
+    """All tags (IOB2) of these types."""
+    return ["O", *(f"{letter}-{type}" for type in types for letter in "BI")]
+
+
+def may_follow(before: str, tag: str) -> bool:
+    """Whether a tag (IOB2) may stand after another; before the first one stands O."""
+    letter, type = _parsed(tag)
+    return letter != "I" or type == _parsed(before)[1]
+
+
 def _parsed(tag: str) -> tuple[str, str]:
     """Letter and type; the type of O is empty."""
     if tag == "O":

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from textune.cost.meter import count_work
 from textune.engine import attention, decoding, packing
 from textune.engine.attention import PrefixCache
+from textune.engine.branching import Branch, branches
 from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
@@ -69,18 +70,21 @@ class CausalEngine:
     def label_scores(self, prompts: Sequence[Sequence[int]], labels: LabelTree) -> torch.Tensor:
         """Log-likelihood (N, C) of every label after every prompt, in nats, on the CPU.
 
-        The prefix that all prompts share is computed once; it is kept for the next call.
+        The prefix that all prompts share is computed once; it is kept for the next call. What
+        groups of them share beyond it is computed once for each, where that is worth it.
         """
         whole = [tuple(p) for p in prompts]
         prefix = self._reusable_prefix(whole)
-        cache = self._prefix_cache(prefix)
+        stem = self._prefix_cache(prefix)
         scores_NC = torch.zeros(len(prompts), labels.num_labels)
-        for chosen in self._chunks(whole, len(prefix), len(labels.tree.tokens)):
-            segments = [whole[i][len(prefix) :] for i in chosen]
-            row = packing.pack_prompts(segments, labels.tree, before=cache.length)
-            logits_RV = self._logits(row, _Start(states=cache))
-            self._count(row)
-            scores_NC[chosen] = labels.scores(logits_RV.float(), len(chosen)).cpu()
+        for branch in branches(whole, len(prefix)):
+            cache = self._behind(stem, whole[branch.places[0]][len(prefix) : branch.cut])
+            for chosen in self._chunks(whole, branch, len(labels.tree.tokens)):
+                segments = [whole[i][branch.cut :] for i in chosen]
+                row = packing.pack_prompts(segments, labels.tree, before=cache.length)
+                logits_RV = self._logits(row, _Start(states=cache))
+                self._count(row)
+                scores_NC[chosen] = labels.scores(logits_RV.float(), len(chosen)).cpu()
         return scores_NC
 
     @torch.no_grad()
@@ -100,7 +104,8 @@ class CausalEngine:
         prefix = self._reusable_prefix(whole)
         cache = self._prefix_cache(prefix)
         written: list[tuple[int, ...]] = [()] * len(whole)
-        for chosen in self._chunks(whole, len(prefix), 0):
+        everything = Branch(tuple(range(len(whole))), len(prefix))
+        for chosen in self._chunks(whole, everything, 0):
             own = [whole[i][len(prefix) :] for i in chosen]
             answers = self._written(
                 own, cache, [guides[i] for i in chosen], end, [limits[i] for i in chosen]
@@ -140,13 +145,24 @@ class CausalEngine:
             self._cached[prefix] = cache
         return self._cached[prefix]
 
+    def _behind(self, stem: PrefixCache, tokens: Sequence[int]) -> PrefixCache:
+        """Keys and values of a prefix that goes on with these tokens."""
+        if not tokens:
+            return stem
+        row = packing.pack_prefix(tokens, before=stem.length)
+        cache = PrefixCache()
+        row.layout.record = cache
+        self._logits(row, _Start(states=stem))
+        self._count(row)
+        return cache
+
     def _chunks(
-        self, prompts: Sequence[tuple[int, ...]], cut: int, nodes: int
+        self, prompts: Sequence[tuple[int, ...]], branch: Branch, nodes: int
     ) -> Iterator[list[int]]:
         """Indices of prompts, alike in length, so that the padded block wastes little."""
         chunk: list[int] = []
-        for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
-            width = len(prompts[index]) - cut + nodes
+        for index in sorted(branch.places, key=lambda i: len(prompts[i])):
+            width = len(prompts[index]) - branch.cut + nodes
             if chunk and width * (len(chunk) + 1) > self.tokens_in_row:
                 yield chunk
                 chunk = []

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from textune.engine.attention import PrefixCache, Rule, hide, register
 
@@ -25,8 +26,11 @@ ROOM = 32
 class Guide(Protocol):
     """What may be written next; one guide follows one answer."""
 
-    def allowed(self) -> torch.Tensor:
-        """Tokens (A,) that may come next, the end token among them where the answer may end."""
+    def allowed(self) -> torch.Tensor | None:
+        """Tokens (A,) that may come next, the end token among them where the answer may end.
+
+        None stands for any token.
+        """
 
     def take(self, token: int) -> bool:
         """Go on by one allowed token; whether the answer may still go on."""
@@ -155,12 +159,35 @@ def decoding_attention(  # noqa: PLR0913  # the signature is that of transformer
     return mixed.reshape(1, size, -1, width), None
 
 
+@dataclass(frozen=True)
+class Free:
+    """Lets the model write what it likes, until one of the tokens that end a turn."""
+
+    ends: frozenset[int] = frozenset()
+    """Besides the end token of all answers."""
+
+    def allowed(self) -> None:
+        """Any token."""
+
+    def take(self, token: int) -> bool:
+        """An end is taken, but nothing after it."""
+        return token not in self.ends
+
+
+def ends_of(model: PreTrainedModel) -> frozenset[int]:
+    """The tokens that end a turn of a model, as its generation configuration says."""
+    ends = model.generation_config.eos_token_id
+    return frozenset([ends] if isinstance(ends, int) else ends or [])
+
+
 def choose(logits_SV: torch.Tensor, guides: Sequence[Guide]) -> list[int]:
     """The likeliest token that each guide allows."""
-    chosen = []
-    for logits_V, guide in zip(logits_SV, guides, strict=True):
-        allowed = guide.allowed().to(logits_V.device)
-        chosen.append(int(allowed[logits_V[allowed].argmax()]))
+    chosen: list[int] = logits_SV.argmax(-1).tolist()
+    for place, guide in enumerate(guides):
+        allowed = guide.allowed()
+        if allowed is not None:
+            allowed = allowed.to(logits_SV.device)
+            chosen[place] = int(allowed[logits_SV[place][allowed].argmax()])
     return chosen
 
 

@@ -3,7 +3,7 @@
 Not packed: encoders read both ways, so nothing before a text can be shared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from textune.models.encoder_head import EncoderWithHead
 
 BATCH = 64
 """Texts predicted at once."""
+Row = tuple[tuple[int, ...], tuple[int, ...]]
+"""What the encoder reads at once: tokens, and which text of a pair each is of."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,43 @@ class EncoderEngine:
     def loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
         """Mean cross-entropy over all texts or words of a batch, with gradient.
 
-        Where classes do not exclude each other it is the mean over all of them, in or out.
+        Where classes do not exclude each other it is the mean over all of them, in or out; where
+        a chain judges words together it is that of their sequences, for each word.
         """
         targets_R = torch.tensor([target for each in batch for target in each.targets])
         logits_RC = self._logits(batch, passes=3)
         if not self.exclusive:
             flags_RC = targets_R.to(logits_RC).view_as(logits_RC)
             return functional.binary_cross_entropy_with_logits(logits_RC, flags_RC)
-        return functional.cross_entropy(logits_RC, targets_R.to(logits_RC.device))
+        targets_R = targets_R.to(logits_RC.device)
+        if self.model.chain is not None:
+            return self.model.chain.loss(logits_RC, targets_R, self._num_read(batch))
+        return functional.cross_entropy(logits_RC, targets_R)
 
     @torch.inference_mode()
     def scores(self, items: Sequence[Encoded]) -> list[torch.Tensor]:
         """For each text probabilities (1, C), or (words, C)."""
-        order = sorted(range(len(items)), key=lambda i: len(items[i].ids))
         found: list[torch.Tensor] = [torch.empty(0)] * len(items)
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            batch = [items[i] for i in chosen]
-            rows = [len(item.words) if self.by_word else 1 for item in batch]
+        for places, batch in in_batches(items):
             logits_RC = self._logits(batch, passes=1).double().cpu()
             scores_RC = logits_RC.softmax(-1) if self.exclusive else logits_RC.sigmoid()
-            for place, part in zip(chosen, torch.split(scores_RC, rows), strict=True):
+            parts = torch.split(scores_RC, self._num_read(batch))
+            for place, part in zip(places, parts, strict=True):
                 found[place] = part
+        return found
+
+    @torch.inference_mode()
+    def tags(self, items: Sequence[Encoded]) -> list[list[int]]:
+        """For each text the likeliest class of each word, or the likeliest ones together."""
+        chain = self.model.chain
+        if chain is None:
+            return [each.argmax(-1).tolist() for each in self.scores(items)]
+        found: list[list[int]] = [[]] * len(items)
+        for places, batch in in_batches(items):
+            logits_RC = self._logits(batch, passes=1)
+            paths = chain.tags(logits_RC, self._num_read(batch))
+            for place, path in zip(places, paths, strict=True):
+                found[place] = path
         return found
 
     def num_targets(self, item: Encoded) -> int:
@@ -101,25 +118,39 @@ class EncoderEngine:
             return len(item.words)
         return 1 if self.exclusive else self.model.head.out_features
 
+    def num_cells(self, batch: Sequence[Encoded]) -> int:
+        """Tokens of a batch with its padding."""
+        rows = self.rows(batch)
+        return len(rows) * max(len(ids) for ids, _ in rows)
+
+    def rows(self, batch: Sequence[Encoded]) -> list[Row]:
+        """What the encoder reads of a batch: here a row for each text or pair."""
+        return [(item.ids, item.types) for item in batch]
+
     def flops(self, tokens: int, *, passes: int) -> float:
         """Operations on so many tokens, padding included; 3 passes where it trains."""
         return 2.0 * passes * self._dense * tokens
 
     def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
         device = self.model.head.weight.device
-        longest = max(len(item.ids) for item in batch)
+        rows = self.rows(batch)
+        longest = max(len(ids) for ids, _ in rows)
         inputs = {
-            "input_ids": _padded([item.ids for item in batch], longest, self._padding),
-            "token_type_ids": _padded([item.types for item in batch], longest, 0),
-            "attention_mask": _padded([(1,) * len(item.ids) for item in batch], longest, 0),
+            "input_ids": _padded([ids for ids, _ in rows], longest, self._padding),
+            "token_type_ids": _padded([types for _, types in rows], longest, 0),
+            "attention_mask": _padded([(1,) * len(ids) for ids, _ in rows], longest, 0),
         }
         inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
         if "token_type_ids" not in self.tokenizer.model_input_names:
             del inputs["token_type_ids"]
-        tokens = len(batch) * longest
+        tokens = len(rows) * longest
         count_work(tokens=tokens, flops=self.flops(tokens, passes=passes))
         logits: torch.Tensor = self.model(inputs, self._read(batch, device))
         return logits
+
+    def _num_read(self, batch: Sequence[Encoded]) -> list[int]:
+        """How many logits each item has."""
+        return [len(item.words) if self.by_word else 1 for item in batch]
 
     def _read(self, batch: Sequence[Encoded], device: torch.device) -> torch.Tensor | None:
         if not self.by_word:
@@ -130,6 +161,20 @@ class EncoderEngine:
     @property
     def _padding(self) -> int:
         return int(self.tokenizer.pad_token_id)
+
+
+class BiEncoderEngine(EncoderEngine):
+    """Runs pairs whose texts are read apart."""
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
+        """Tokens of both texts, one text behind the other; each fits the context."""
+        firsts = super().encode([pair[:1] for pair in texts])
+        seconds = super().encode([pair[1:] for pair in texts])
+        return [_beside(*sides) for sides in zip(firsts, seconds, strict=True)]
+
+    def rows(self, batch: Sequence[Encoded]) -> list[Row]:
+        """All first texts, then all second ones."""
+        return [_side(item, text) for text in (0, 1) for item in batch]
 
 
 def with_targets(item: Encoded, targets: Sequence[int]) -> Encoded:
@@ -153,6 +198,24 @@ def _encoded(encoding: Any) -> Encoded:
         tuple(spans.values()),
         tuple(places.values()),
     )
+
+
+def _beside(first: Encoded, second: Encoded) -> Encoded:
+    types = (0,) * len(first.ids) + (1,) * len(second.ids)
+    return replace(first, ids=first.ids + second.ids, types=types)
+
+
+def _side(item: Encoded, text: int) -> Row:
+    ids = tuple(id for id, of in zip(item.ids, item.types, strict=True) if of == text)
+    return ids, (0,) * len(ids)
+
+
+def in_batches(items: Sequence[Encoded]) -> Iterator[tuple[list[int], list[Encoded]]]:
+    """Items of like length together, with their places."""
+    order = sorted(range(len(items)), key=lambda i: len(items[i].ids))
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
+        yield places, [items[i] for i in places]
 
 
 def _size(module: torch.nn.Module) -> int:

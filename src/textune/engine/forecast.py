@@ -6,8 +6,8 @@ the meta device, where tensors have shapes and no numbers, and autograd is asked
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,10 +16,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
 from textune.cost.demand import Demand
+from textune.data.examples import Example
+from textune.engine.branching import branches
 from textune.engine.causal import CausalEngine
 from textune.engine.packing import ROUND, WASTE, shared_prefix
 from textune.engine.work import WorkModel, work_model
 from textune.models.architecture import weight_bytes
+
+if TYPE_CHECKING:
+    from textune.engine.readout import Readout
 
 FILLED = (1 + WASTE) / 2
 """Cells of padded blocks for each real token: between none wasted and the most that is allowed."""
@@ -64,13 +69,33 @@ def packed_size(prompts: Sequence[Sequence[int]], *, added: int, before: int, ro
     shared = shared_prefix(prompts)
     prefix = shared + before
     own = [len(prompt) - shared + added for prompt in prompts]
-    cells = [max(length * FILLED, length + -length % ROUND) for length in own]
-    seen = sum(length * (prefix + length) for length in cells)
     return Size(
         tokens=rows * (prefix + ROUND // 2) + sum(own),
         read=len(prompts) * (1 + added),
-        pairs=rows * prefix**2 + seen,
+        pairs=rows * prefix**2 + _pairs(own, prefix),
     )
+
+
+def scored_size(prompts: Sequence[Sequence[int]], *, added: int, before: int) -> Size:
+    """As ``packed_size`` in one row, where prompts that share more have a prefix of their own."""
+    whole = [tuple(prompt) for prompt in prompts]
+    if not whole:
+        return Size(0, 0, 0.0)
+    shared = shared_prefix(whole)
+    stem = shared + before
+    tokens, pairs = stem + ROUND // 2, float(stem**2)
+    for branch in branches(whole, shared):
+        extra, prefix = branch.cut - shared, branch.cut + before
+        own = [len(whole[place]) - branch.cut + added for place in branch.places]
+        tokens += extra + sum(own)
+        pairs += extra * prefix + _pairs(own, prefix)
+    return Size(tokens, len(whole) * (1 + added), pairs)
+
+
+def _pairs(own: Sequence[int], prefix: int) -> float:
+    """(query, key) pairs of segments with so many tokens behind a prefix."""
+    cells = [max(length * FILLED, length + -length % ROUND) for length in own]
+    return sum(length * (prefix + length) for length in cells)
 
 
 def scoring_demand(
@@ -90,7 +115,10 @@ def scoring_demand(
         before: Virtual tokens that open each row's prefix.
         writes: Whether these are written one by one: each step then reads all weights.
     """
-    size = packed_size(prompts, added=added, before=before, rows=1)
+    if writes:
+        size = packed_size(prompts, added=added, before=before, rows=1)
+    else:
+        size = scored_size(prompts, added=added, before=before)
     config = model.config.get_text_config()
     weights = weight_bytes(model)
     steps = _rows(prompts, size.tokens) * LONGEST * added if writes else 0
@@ -104,6 +132,30 @@ def scoring_demand(
         predict_flops=size.flops(work_model(model, ()), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
         + steps * weights,
+    )
+
+
+def answering_demand(
+    readout: "Readout", train: Sequence[Example], test: Sequence[Example]
+) -> Demand:
+    """What a readout needs to answer the test part, on a weightless model.
+
+    A model that reasons reads every prompt twice, the second time with the reasoning behind it. A
+    free text is taken to have half the tokens that it may have.
+    """
+    prompts = readout.asked(test)
+    model, added = readout.engine.model, readout.added(train)
+    demand = scoring_demand(model, prompts, added=added, writes=readout.writes)
+    if not readout.prompter.reasoned:
+        return demand
+    filler = (0,) * added
+    longer = [(*prompt, *filler) for prompt in prompts]
+    again = scoring_demand(model, longer, added=0)
+    return replace(
+        demand,
+        predict_flops=demand.predict_flops + again.predict_flops,
+        predict_traffic=demand.predict_traffic + again.predict_traffic,
+        predict_bytes=max(demand.predict_bytes, again.predict_bytes),
     )
 
 

@@ -24,7 +24,7 @@ class Adapter(PeftMethod):
     """
 
     paper: ClassVar[str] = "arXiv:1902.00751, arXiv:2005.00247, arXiv:2110.04366"
-    lr: ClassVar[float] = 1e-3
+    lr: ClassVar[float] = 3e-3
     trained_share: ClassVar[float | None] = 0.0093
     space: ClassVar[dict[str, tuple[Setting, ...]]] = {"reduction": (4, 16, 64)}
     quantised_base: ClassVar[bool] = True
@@ -36,8 +36,9 @@ class Adapter(PeftMethod):
     """How many times narrower than the model the bottleneck is."""
     activation: Literal["relu", "gelu", "silu"] = "relu"
     """Non-linearity of the bottleneck."""
-    scale: float = 1.0
-    """Factor of what an adapter adds; He et al. use 4 in parallel."""
+    scale: float | Literal["auto"] = "auto"
+    """Factor of what an adapter adds; ``auto``: in parallel the 4 of He et al., as a sub-layer's
+    input is normed and so far smaller than its output, else 1."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "reduction", hint="it must be 1 or more; 2 to 64 is usual")
@@ -53,8 +54,14 @@ class Adapter(PeftMethod):
             parallel=self.style == "parallel",
             reduction=self.reduction,
             activation=self.activation,
-            scale=self.scale,
+            scale=self._factor,
         )
+
+    @property
+    def _factor(self) -> float:
+        if self.scale == "auto":
+            return 4.0 if self.style == "parallel" else 1.0
+        return self.scale
 
     def load(self, model: Any, folder: Path) -> nn.Module:
         """An adapter from a PEFT folder; ``peft`` learns of our type first."""

@@ -7,6 +7,7 @@ A name is one of the library, a folder with ``config.json``, or a Hub id with an
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -55,7 +56,7 @@ class ModelSpec(Spec):
     licence: str = ""
     source: str = ""
     seen: tuple[str, ...] = ()
-    """Labelled data that the model is known to have been trained on."""
+    """Labelled data that the model is known to have been trained on, named as tasks name them."""
     architecture: dict[str, str | int | float | bool] = field(default_factory=dict)
     """What decides its shapes, as in ``config.json``; for planning before a wheel is fetched."""
 
@@ -83,8 +84,7 @@ def find_model(name: str, *, form: Form = "causal") -> ModelSpec:
         ConfigError: no such library name and neither a folder nor a Hub id, or of another form.
     """
     if name in library_names():
-        path = Path(str(LIBRARY / f"{name}.yaml"))
-        spec = parse(ModelSpec, read_yaml(path), where=f"model {name}")
+        spec = _in_library(name)
     elif (Path(name) / "config.json").is_file():
         spec = ModelSpec(name=Path(name).name, form=form, folder=str(Path(name).resolve()))
     elif name.count("/") == 1 and not Path(name).exists() and not name.startswith((".", "/", "~")):
@@ -97,7 +97,7 @@ def find_model(name: str, *, form: Form = "causal") -> ModelSpec:
             "id owner/name@revision)",
         )
     if spec.form != form:
-        names = [n for n in library_names() if _form(n) == form]
+        names = [n for n in library_names() if _in_library(n).form == form]
         raise ConfigError(
             f"model {name!r} is of form {spec.form}, {form} is needed here",
             hint=f"for example {', '.join(names)}",
@@ -105,10 +105,18 @@ def find_model(name: str, *, form: Form = "causal") -> ModelSpec:
     return spec
 
 
-def _form(name: str) -> str:
-    return parse(
-        ModelSpec, read_yaml(Path(str(LIBRARY / f"{name}.yaml"))), where=f"model {name}"
-    ).form
+def seen_by(name: str, corpora: Sequence[str]) -> tuple[str, ...]:
+    """Which of these labelled data the model of that name is known to have been trained on.
+
+    Of a folder, a Hub id and a model that runs elsewhere nothing is known: none is no proof.
+    """
+    seen = _in_library(name).seen if name in library_names() else ()
+    return tuple(corpus for corpus in corpora if corpus in seen)
+
+
+def _in_library(name: str) -> ModelSpec:
+    path = Path(str(LIBRARY / f"{name}.yaml"))
+    return parse(ModelSpec, read_yaml(path), where=f"model {name}")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from textune.cost.meter import count_work
+from textune.models.encoder_head import mean_of_tokens
 from textune.models.load import Loaded
 
 
@@ -19,21 +20,25 @@ def embed(loaded: Loaded, texts: Sequence[str], *, batch_size: int = 64) -> np.n
     vectors_ND = np.zeros((len(texts), loaded.model.config.hidden_size), dtype=np.float32)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = loaded.tokenizer(
-            [texts[i] for i in chosen],
-            padding=True,
-            truncation=True,
-            max_length=loaded.context,
-            return_tensors="pt",
-        ).to(loaded.model.device)
-        hidden_BLD = loaded.model(**batch).last_hidden_state
-        mask_BL1 = batch["attention_mask"].unsqueeze(-1)
-        mean_BD = (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1)
-        unit_BD = torch.nn.functional.normalize(mean_BD, dim=-1)
+        unit_BD = unit_vectors(loaded, [texts[i] for i in chosen], passes=1)
         vectors_ND[chosen] = unit_BD.float().cpu().numpy()
-        tokens = int(batch["attention_mask"].sum())
-        count_work(tokens=tokens, flops=2.0 * _dense_params(loaded) * tokens)
     return vectors_ND
+
+
+def unit_vectors(loaded: Loaded, texts: Sequence[str], *, passes: int) -> torch.Tensor:
+    """The same of one batch (B, D), with gradient where the model has any; 3 passes then."""
+    batch = loaded.tokenizer(
+        list(texts),
+        padding=True,
+        truncation=True,
+        max_length=loaded.context,
+        return_tensors="pt",
+    ).to(loaded.model.device)
+    hidden_BLD = loaded.model(**batch).last_hidden_state
+    tokens = int(batch["attention_mask"].sum())
+    count_work(tokens=tokens, flops=2.0 * passes * _dense_params(loaded) * tokens)
+    mean_BD = mean_of_tokens(hidden_BLD, batch["attention_mask"])
+    return torch.nn.functional.normalize(mean_BD, dim=-1)
 
 
 def _dense_params(loaded: Loaded) -> int:

@@ -1,4 +1,4 @@
-"""Logistic regression as plain arrays: fitted by scikit-learn, kept and used without pickle."""
+"""Linear classifiers as plain arrays: fitted by scikit-learn, kept and used without pickle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,27 @@ from textune.tasks.base import TaskSpec
 Strength = float | Literal["auto"]
 """Inverse of the L2 penalty; ``auto`` is chosen by cross-validation inside the training part."""
 
+Classifier = Literal["logistic", "svm"]
+"""Logistic regression, or a support vector machine with a linear kernel."""
+
 STRENGTHS = (0.5, 2.0, 8.0, 32.0)
-"""What ``auto`` chooses from."""
+"""What ``auto`` chooses from for a logistic regression."""
+SVM_STRENGTHS = (0.03, 0.1, 0.3, 1.0)
+"""The same for a support vector machine."""
+FOLDS = 3
+"""Most parts of the training part that are held out in turn."""
 
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Multinomial logistic regression over C labels: ``weights`` (C, F), ``bias`` (C,)."""
+    """Scores of C labels from F features: ``weights`` (C, F), ``bias`` (C,)."""
 
     weights: np.ndarray
     bias: np.ndarray
     strength: float | None = None
     """What it was fitted with, if it was fitted just now."""
     exclusive: bool = True
-    """Whether one label excludes the others; else each has a regression of its own."""
+    """Whether one label excludes the others; else each is told from the rest for itself."""
 
     @property
     def notes(self) -> dict[str, float]:
@@ -58,9 +65,15 @@ class LinearClassifier:
 
 
 def fit_linear(
-    features: Any, answers: Sequence[str], labels: Sequence[str], *, strength: Strength, seed: int
+    features: Any,
+    answers: Sequence[str],
+    labels: Sequence[str],
+    *,
+    strength: Strength,
+    seed: int,
+    classifier: Classifier = "logistic",
 ) -> LinearClassifier:
-    """Logistic regression with L2 penalty 1 / ``strength``.
+    """A classifier with L2 penalty 1 / ``strength``.
 
     A label without training example gets a bias that no other label falls below.
 
@@ -73,14 +86,11 @@ def fit_linear(
             f"the training part has only the label {present[0]!r}",
             hint="give examples of at least two labels",
         )
-    codes = [present.index(a) for a in answers]
-    model, strength = _fitted(features, codes, strength, derive(seed, "strength"))
-    # scikit-learn keeps one row for two classes: the logit of the second against the first
-    two = len(present) == 2
-    rows = np.vstack([-model.coef_ / 2, model.coef_ / 2]) if two else model.coef_
-    offsets = (
-        np.concatenate([-model.intercept_ / 2, model.intercept_ / 2]) if two else model.intercept_
-    )
+    codes = np.array([present.index(a) for a in answers])
+    fitted = _logistic if classifier == "logistic" else _svm
+    rows, offsets, strength = fitted(features, codes, strength, derive(seed, "strength"))
+    if len(present) == 2:  # scikit-learn keeps the logit of the second against the first
+        rows, offsets = np.vstack([-rows / 2, rows / 2]), np.concatenate([-offsets, offsets]) / 2
     weights = np.zeros((len(labels), rows.shape[1]))
     bias = np.full(len(labels), -1e9)
     for row, label in enumerate(present):
@@ -96,8 +106,9 @@ def fit_each(
     *,
     strength: Strength,
     seed: int,
+    classifier: Classifier = "logistic",
 ) -> LinearClassifier:
-    """A logistic regression for each label, whether it is among the labels of an example.
+    """A classifier for each label, whether it is among the labels of an example.
 
     A label that every example or none has is always or never answered.
     """
@@ -107,41 +118,110 @@ def fit_each(
         if len(set(has)) < 2:
             bias[row] = 1e9 if has[0] == "yes" else -1e9
             continue
-        one = fit_linear(features, has, ["no", "yes"], strength=strength, seed=seed)
+        one = fit_linear(
+            features, has, ["no", "yes"], strength=strength, seed=seed, classifier=classifier
+        )
         weights[row] = one.weights[1] - one.weights[0]
         bias[row] = one.bias[1] - one.bias[0]
     return LinearClassifier(weights, bias, exclusive=False)
 
 
 def fit_for(
-    task: TaskSpec, features: Any, train: Sequence[Example], *, strength: Strength, seed: int
+    task: TaskSpec,
+    features: Any,
+    train: Sequence[Example],
+    *,
+    strength: Strength,
+    seed: int,
+    classifier: Classifier = "logistic",
 ) -> LinearClassifier:
     """The classifier of a task from features (N, F) of its training part."""
     labels = list(task.labels)
     if task.kind.is_exclusive:
-        return fit_linear(features, task.labels_of(train), labels, strength=strength, seed=seed)
+        answers = task.labels_of(train)
+        return fit_linear(
+            features, answers, labels, strength=strength, seed=seed, classifier=classifier
+        )
     named = [task.kind.labels_in(str(example.answer)) for example in train]
-    return fit_each(features, named, labels, strength=strength, seed=seed)
+    return fit_each(features, named, labels, strength=strength, seed=seed, classifier=classifier)
 
 
-def _fitted(features: Any, codes: list[int], strength: Strength, seed: int) -> tuple[Any, float]:
-    """A fitted model of scikit-learn, and its strength: the best by held-out log-likelihood.
-
-    Where a label has a single example, nothing can be held out and ``auto`` is 8.
-    """
-    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+def _folds(codes: np.ndarray, seed: int) -> Any:
+    """Folds with equal shares of each class; None where a class has a single example."""
     from sklearn.model_selection import StratifiedKFold
 
-    folds = min(3, int(np.bincount(codes).min()))
-    if strength != "auto" or folds < 2:
+    number = min(FOLDS, int(np.bincount(codes).min()))
+    state = seed % 2**32
+    return StratifiedKFold(number, shuffle=True, random_state=state) if number > 1 else None
+
+
+def _logistic(
+    features: Any, codes: np.ndarray, strength: Strength, seed: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Weights, offsets and strength of a logistic regression.
+
+    ``auto`` is the best by held-out log-likelihood; 8 where nothing can be held out.
+    """
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+
+    folds = _folds(codes, seed)
+    if strength != "auto" or folds is None:
         fixed = 8.0 if strength == "auto" else strength
-        return LogisticRegression(C=fixed, max_iter=2000).fit(features, codes), fixed
+        model = LogisticRegression(C=fixed, max_iter=2000).fit(features, codes)
+        return model.coef_, model.intercept_, fixed
     model = LogisticRegressionCV(
         Cs=STRENGTHS,
-        cv=StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32),
+        cv=folds,
         scoring="neg_log_loss",
         max_iter=2000,
         l1_ratios=(0.0,),
         use_legacy_attributes=False,
     ).fit(features, codes)
-    return model, float(model.C_)
+    return model.coef_, model.intercept_, float(model.C_)
+
+
+def _svm(
+    features: Any, codes: np.ndarray, strength: Strength, seed: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Weights, offsets and strength of a linear support vector machine, one against the rest.
+
+    Its margins are multiplied by one factor, so that their softmax is a probability: the factor
+    with the best log-likelihood on margins of held-out examples, as temperature scaling (Guo et
+    al. 2017, section 4.2). The likeliest label stays the one with the largest margin. ``auto`` is
+    the strength that is best by the same likelihood. Where nothing can be held out, it is 0.3 and
+    the factor 1.
+    """
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.svm import LinearSVC
+
+    def machine(strength: float) -> Any:
+        return LinearSVC(C=strength, max_iter=10_000, random_state=seed % 2**32)
+
+    folds = _folds(codes, seed)
+    if folds is None:
+        strength, factor = 0.3 if strength == "auto" else strength, 1.0
+    else:
+        tried = []
+        for each in SVM_STRENGTHS if strength == "auto" else (strength,):
+            margins = cross_val_predict(
+                machine(each), features, codes, cv=folds, method="decision_function"
+            )
+            tried.append((*best_factor(margins, codes), each))
+        _, factor, strength = min(tried)
+    model = machine(strength).fit(features, codes)
+    return factor * model.coef_, factor * model.intercept_, strength
+
+
+def best_factor(margins: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """The lowest mean log loss of (multiplied margins', N or (N, C)) softmax, and its factor."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    margins_NC = np.stack([-margins / 2, margins / 2], axis=1) if margins.ndim == 1 else margins
+
+    def loss(log_factor: float) -> float:
+        logs_NC = log_softmax(np.exp(log_factor) * margins_NC, axis=1)
+        return -float(logs_NC[np.arange(len(codes)), codes].mean())
+
+    found = minimize_scalar(loss, bounds=(-4, 4), method="bounded")
+    return float(found.fun), float(np.exp(found.x))

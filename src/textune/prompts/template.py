@@ -10,10 +10,16 @@ from typing import Any
 
 from textune.core.errors import ModelError
 from textune.data.examples import Answer, Example
+from textune.prompts.wording import DEFAULT, Wording
 from textune.tasks.base import TaskSpec
 
 REVISION = 1
 """Raised when the wording changes; part of every fingerprint that reads prompts."""
+
+REASON = "Think step by step first, then give the answer: one of these."
+"""How the answer is to be written where the model reasons first."""
+CUE = "\n\nAnswer:"
+"""Ends a reasoning; the answer follows, with a space before it."""
 
 _HINT = "choose another model, or mend its chat template"
 _HOLE = "\u241etextune\u241e"
@@ -31,20 +37,28 @@ class Prompt:
         return f"{self.before}{input_text}{self.after}"
 
 
-def instruction_text(task: TaskSpec) -> str:
+def instruction_text(task: TaskSpec, wording: Wording = DEFAULT, *, reasoned: bool = False) -> str:
     """The instruction, the labels with their definitions, and the form of the answer."""
-    lines = [task.instruction.strip(), "", task.kind.asks_for]
-    for label, definition in task.labels.items():
-        lines.append(
-            f"- {task.words[label]}: {definition}" if definition else f"- {task.words[label]}"
-        )
-    return "\n".join([*lines, "", task.kind.form])
+    lines = [(wording.instruction or task.instruction).strip(), "", task.kind.asks_for]
+    labels = list(task.labels.items())
+    for label, definition in labels if wording.order == "task" else reversed(labels):
+        shown = definition and wording.definitions
+        lines.append(f"- {task.words[label]}: {definition}" if shown else f"- {task.words[label]}")
+    return "\n".join([*lines, "", REASON if reasoned else task.kind.form])
 
 
 def messages(
-    task: TaskSpec, demonstrations: Sequence[Example], input_text: str
+    task: TaskSpec,
+    demonstrations: Sequence[Example],
+    input_text: str,
+    wording: Wording = DEFAULT,
+    *,
+    reasoned: bool = False,
 ) -> list[dict[str, str]]:
-    """The conversation: the instruction opens the first user turn, demonstrations are turns."""
+    """The conversation: demonstrations are turns, the instruction opens the first user turn.
+
+    With ``wording.place`` ``after`` it closes the last one instead.
+    """
     turns: list[dict[str, str]] = []
     for example in demonstrations:
         assert example.answer is not None, "a demonstration without answer"
@@ -52,19 +66,30 @@ def messages(
         written = task.kind.written(example.answer, task.words)
         turns.append({"role": "assistant", "content": written})
     turns.append({"role": "user", "content": input_text})
-    turns[0]["content"] = f"{instruction_text(task)}\n\n{turns[0]['content']}"
+    instruction = instruction_text(task, wording, reasoned=reasoned)
+    if wording.place == "before":
+        turns[0]["content"] = f"{instruction}\n\n{turns[0]['content']}"
+    else:
+        turns[-1]["content"] = f"{turns[-1]['content']}\n\n{instruction}"
     return turns
 
 
-def build_prompt(task: TaskSpec, demonstrations: Sequence[Example], tokenizer: Any) -> Prompt:
+def build_prompt(
+    task: TaskSpec,
+    demonstrations: Sequence[Example],
+    tokenizer: Any,
+    wording: Wording = DEFAULT,
+    *,
+    reasoned: bool = False,
+) -> Prompt:
     """The prompt of a task for one model: its chat template, or plain text where it has none.
 
     Raises:
         ModelError: the chat template cannot take the conversation.
     """
-    turns = messages(task, demonstrations, _HOLE)
+    turns = messages(task, demonstrations, _HOLE, wording, reasoned=reasoned)
     if tokenizer.chat_template is None:
-        text = _plain_text(turns)
+        text = _plain_text(turns, "Reasoning:" if reasoned else "Answer:")
     else:
         try:
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -78,16 +103,17 @@ def build_prompt(task: TaskSpec, demonstrations: Sequence[Example], tokenizer: A
     return Prompt(before, after)
 
 
-def answer_text(task: TaskSpec, answer: Answer, tokenizer: Any) -> str:
-    """What the model writes for an answer; plain text needs the space after ``Answer:``."""
+def answer_text(task: TaskSpec, answer: Answer, tokenizer: Any, *, after_cue: bool = False) -> str:
+    """What the model writes for an answer; a space stands before it after ``Answer:``."""
     written = task.kind.written(answer, task.words)
-    return written if tokenizer.chat_template else f" {written}"
+    opens_turn = tokenizer.chat_template and not after_cue
+    return written if opens_turn else f" {written}"
 
 
-def _plain_text(turns: Sequence[dict[str, str]]) -> str:
+def _plain_text(turns: Sequence[dict[str, str]], cue: str) -> str:
     """For base models without a chat template: inputs and answers under each other."""
     parts = []
     for turn in turns:
         is_user = turn["role"] == "user"
-        parts.append(f"{turn['content']}\nAnswer:" if is_user else f" {turn['content']}\n\n")
+        parts.append(f"{turn['content']}\n{cue}" if is_user else f" {turn['content']}\n\n")
     return "".join(parts)

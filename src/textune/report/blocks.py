@@ -49,7 +49,18 @@ class Link:
     """Where that report is, seen from this one's folder."""
 
 
-Value = str | int | float | Range | Scored | Link | None
+@dataclass(frozen=True)
+class Marked:
+    """Words that name what may have seen the test data."""
+
+    text: str
+    """With a dagger behind each such name."""
+    plain: str
+    doubts: tuple[str, ...]
+    """What speaks for it: sentences without their full stop."""
+
+
+Value = str | int | float | Range | Scored | Link | Marked | None
 """What a cell of a table holds; None is shown as a dash and written as nothing."""
 
 
@@ -87,6 +98,12 @@ class Table:
 
     def __post_init__(self) -> None:
         assert all(len(row.cells) == len(self.columns) for row in self.rows), self.name
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What its marks mean, each once."""
+        marked = (c for row in self.rows for c in row.cells if isinstance(c, Marked))
+        return tuple(dict.fromkeys(doubt for cell in marked for doubt in cell.doubts))
 
     def without_empty_columns(self) -> "Table":
         """The table without columns that hold nothing in any row."""

@@ -10,6 +10,7 @@ from textune.core.errors import StoreError
 from textune.report import figures, render, tables
 from textune.report.blocks import Chapter, Page
 from textune.report.compare import Comparison, compare
+from textune.report.doubts import marked
 from textune.report.look import Palette
 from textune.report.overview.base import REGISTRY as OVERVIEW_REGISTRY
 from textune.report.overview.base import Overview, Part
@@ -51,11 +52,12 @@ def page_of(comparison: Comparison, recommendation: Recommendation) -> Page:
     context = Context(comparison, recommendation, Palette(tuple(run.approaches)))
     sections = sorted((section() for section in REGISTRY.all()), key=lambda s: s.order)
     chapters = [(s.name, s.title, tuple(s.blocks(context))) for s in sections]
-    return Page(
+    page = Page(
         title=run.name,
         subtitle=f"{run.task.title or run.task.name}, compared by textune {run.textune}",
         chapters=tuple(Chapter(*chapter) for chapter in chapters if chapter[2]),
     )
+    return marked(page, lambda _: context.doubts)
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,12 @@ def overview_page(overview: Overview) -> Page:
     chapters = [(s.name, s.title, tuple(s.blocks(overview))) for s in sections]
     run = overview.parts[0].comparison.loaded.run
     number = "one part" if len(overview.parts) == 1 else f"{len(overview.parts)} parts"
-    return Page(
+    page = Page(
         title=overview.name,
         subtitle=f"{number}, compared by textune {run.textune}",
         chapters=tuple(Chapter(*chapter) for chapter in chapters if chapter[2]),
     )
+    return marked(page, overview.doubts_in)
 
 
 def write(

@@ -24,7 +24,10 @@ def score_chart(marks: Sequence[Mark], metric: str, palette: Palette) -> dict[st
 
     shown = marks[:MAX_ROWS]
     rows = alt.Y(
-        "label:N", sort=[m.label for m in shown], title=None, axis=alt.Axis(labelLimit=240)
+        "shown:N",
+        sort=[m.shown or m.label for m in shown],
+        title=None,
+        axis=alt.Axis(labelLimit=240),
     )
     scale = alt.Scale(zero=False, nice=True)
     base = alt.Chart(mark_data(shown), width=WIDTH, height=alt.Step(24)).encode(
@@ -67,7 +70,7 @@ def front_chart(
     names = [
         alt.Chart(mark_data([mark]))
         .mark_text(**_beside(is_left))
-        .encode(x=across, y=up, text="label:N")
+        .encode(x=across, y=up, text="shown:N")
         for mark, is_left in _named(marks, is_log=is_log)
     ]
     return finish(alt.layer(line, whiskers, dots, *names))

@@ -56,6 +56,22 @@ class Contender:
         seconds = sum(r.cost.predict_seconds for r in self.records if r.cost is not None)
         return 1000 * seconds / sum(r.num_test for r in self.records)
 
+    @property
+    def fit_price(self) -> float | None:
+        """Price of a fit; records that do not tell it apart are of time alone."""
+        cost = self.cost
+        if cost.fit_price is not None or cost.price is None:
+            return cost.fit_price
+        return cost.price * cost.fit_seconds / (cost.fit_seconds + cost.predict_seconds)
+
+    @property
+    def price_per_thousand(self) -> float | None:
+        """Price of predicting 1,000 examples."""
+        if self.cost.price is None or self.fit_price is None:
+            return None
+        num_tested = sum(r.num_test for r in self.records) / len(self.records)
+        return 1000 * (self.cost.price - self.fit_price) / num_tested
+
     def values(self, metric: str) -> dict[tuple[int, int], float] | None:
         """The metric of each (fold, seed), or None where a cell has no value."""
         found = {(r.cell.fold, r.cell.seed): r.scores.get(metric) for r in self.records}

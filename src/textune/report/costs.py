@@ -27,6 +27,8 @@ def mean_cost(costs: Sequence[Cost]) -> Cost:
         latency_p95_seconds=_mean(c.latency_p95_seconds for c in costs),
         adapter_bytes=_whole(c.adapter_bytes for c in costs),
         energy=_mean_energy([c.energy for c in costs if c.energy is not None]),
+        fees=_mean(c.fees for c in costs),
+        fit_price=_mean(c.fit_price for c in costs),
         price=_mean(c.price for c in costs),
         price_currency=first.price_currency,
         price_table=first.price_table,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from textune.report.blocks import Column, Link, Range, Scored, Value
+from textune.report.blocks import Column, Link, Marked, Range, Scored, Value
 
 MISSING = "-"
 """What stands where there is no value."""
@@ -17,7 +17,7 @@ def shown(value: Value, column: Column) -> str:
         return MISSING
     if isinstance(value, str):
         return value
-    if isinstance(value, Link):
+    if isinstance(value, Link | Marked):
         return value.text
     if isinstance(value, Range):
         return f"{shown(value.low, column)} to {shown(value.high, column)}"
@@ -99,6 +99,7 @@ _ACRONYMS = {
     "auc": "AUC",
     "mcc": "MCC",
     "ece": "ECE",
+    "brier": "Brier score",
     "pearson": "Pearson's r",
     "spearman": "Spearman's rho",
 }

@@ -23,6 +23,9 @@ COLOURS = (
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 """The second sign of an approach: changes when the colours begin again."""
 
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [10, 4])
+"""The same for lines: pixels drawn and left out, in turn."""
+
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
 
@@ -38,7 +41,15 @@ class Palette:
 
     def shape(self, approach: str) -> str:
         """The shape by Vega's name."""
-        return SHAPES[self.approaches.index(approach) // len(COLOURS) % len(SHAPES)]
+        return SHAPES[self._round(approach) % len(SHAPES)]
+
+    def dash(self, approach: str) -> list[int]:
+        """How a line is dashed."""
+        return DASHES[self._round(approach) % len(DASHES)]
+
+    def _round(self, approach: str) -> int:
+        """How often the colours began again before it."""
+        return self.approaches.index(approach) // len(COLOURS)
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,16 @@ class Mark:
     x: float | None = None
     fold_low: float | None = None
     fold_high: float | None = None
+    shown: str = ""
+    """The label as it is drawn, where that is another one."""
 
 
 def mark_data(marks: Sequence[Mark]) -> "alt.Data":
     """The marks as the rows of a chart."""
     import altair as alt
 
-    return alt.Data(values=[vars(mark) for mark in marks])  # type: ignore[no-untyped-call]
+    rows = [{**vars(mark), "shown": mark.shown or mark.label} for mark in marks]
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
 def _domain(marks: Sequence[Mark], palette: Palette) -> list[str]:
@@ -77,6 +91,15 @@ def colours(marks: Sequence[Mark], palette: Palette, *, legend: bool) -> "alt.Co
     scale = alt.Scale(domain=domain, range=[palette.colour(a) for a in domain])
     shown = alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelLimit=170)
     return alt.Color("approach:N", scale=scale, legend=shown if legend else None)
+
+
+def dashes(marks: Sequence[Mark], palette: Palette) -> "alt.StrokeDash":
+    """The dashes of each approach that is present."""
+    import altair as alt
+
+    domain = _domain(marks, palette)
+    scale = alt.Scale(domain=domain, range=[palette.dash(a) for a in domain])
+    return alt.StrokeDash("approach:N", scale=scale, legend=None)
 
 
 def points(base: "alt.Chart", palette: Palette, marks: Sequence[Mark]) -> "alt.Chart":

@@ -1,6 +1,6 @@
 """The recommendation: the cheapest of what is statistically tied with the best, within limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,6 +9,7 @@ from textune.report import digits
 from textune.report.axes import Axis, axes, currency_of
 from textune.report.compare import Comparison, Entry
 from textune.report.contenders import Contender
+from textune.results.run import MAY_HAVE_SEEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +108,13 @@ def _choose(
             f"{_costs(best.contender, costs)}."
         )
     reasons += _cheaper(choice, remaining, costs) + _without_limits(comparison, remaining)
+    reasons += _doubts((choice, best), remaining)
     fitting = " within the limits" if limits != NO_LIMITS else ""
+    doubt = f", but {MAY_HAVE_SEEN}" if choice.contender.info.doubt else ""
     return Recommendation(
         choice=choice.label,
         headline=f"Take {choice.label}: {_title(comparison)} of {_percent(choice.score)}, "
-        f"{_position(choice, tied, len(remaining.entries))}{fitting}.",
+        f"{_position(choice, tied, len(remaining.entries))}{fitting}{doubt}.",
         reasons=tuple(reasons),
         rejected=rejected,
         limits=limits,
@@ -158,6 +161,21 @@ def _without_limits(comparison: Comparison, remaining: Comparison) -> list[str]:
         f"Without the limits {best.label} would score highest, {gain:.1f} points above "
         f"{fitting.label}, the best that fits."
     ]
+
+
+def _doubts(named: Sequence[Entry], remaining: Comparison) -> list[str]:
+    """What was named and may have seen the test data, and the best of which that is not known."""
+    doubted = {e.label: doubt for e in named if (doubt := e.contender.info.doubt)}
+    sentences = [
+        f"{label} {MAY_HAVE_SEEN}, so its score may be too high: {doubt}."
+        for label, doubt in doubted.items()
+    ]
+    free = next((e for e in remaining.entries if e.contender.info.doubt is None), None)
+    if doubted and free is not None:
+        sentences.append(
+            f"The best of which this is not known is {free.label}, with {_percent(free.score)}."
+        )
+    return sentences
 
 
 def _broken(contender: Contender, limits: Limits) -> list[_Check]:

@@ -16,6 +16,7 @@ from textune.report.blocks import (
     Details,
     Figure,
     Link,
+    Marked,
     Page,
     Points,
     Range,
@@ -25,6 +26,7 @@ from textune.report.blocks import (
     Value,
 )
 from textune.report.digits import WORDS, shown
+from textune.report.doubts import DAGGER, footnote
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -50,6 +52,7 @@ def html(page: Page, drawings: Mapping[str, str]) -> str:
         kind=lambda block: type(block).__name__,
         look=look,
         in_page=in_page,
+        footnote=footnote,
         sort_key=sort_key,
         drawing=drawing,
     )
@@ -81,7 +84,7 @@ def sort_key(value: Value) -> str:
             return ""
         case Range(low=number) | Scored(score=number):
             return repr(number)
-        case Link(text=text):
+        case Link(text=text) | Marked(plain=text):
             return text
     return str(value)
 
@@ -121,7 +124,8 @@ def _markdown_table(table: Table) -> str:
         cells = zip(row.cells, table.columns, strict=True)
         lines.append([_markdown_cell(cell, column) for cell, column in cells])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{_plain(table.caption)}\n\n{body}"
+    notes = [_plain(note) for note in [footnote(table)] if note]
+    return "\n\n".join([_plain(table.caption), body, *notes])
 
 
 def _markdown_cell(value: Value, column: Column) -> str:
@@ -135,7 +139,8 @@ def _markdown_cell(value: Value, column: Column) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text that Markdown shows as it is, on one line; the dagger in ASCII."""
     one_line = " ".join(text.split())
     escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", one_line)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace(DAGGER, "&dagger;")

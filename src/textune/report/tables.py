@@ -4,8 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 
-from textune.report.blocks import Column, Link, Range, Scored, Table, Value
+from textune.report.blocks import Column, Link, Marked, Range, Scored, Table, Value
 from textune.report.digits import WORDS, shown
+from textune.report.doubts import footnote
+from textune.results.run import MAY_HAVE_SEEN
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula."""
@@ -24,13 +26,17 @@ LATEX = {
     "_": r"\_",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
+    "\u2020": r"\dag{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
 
 
 def as_csv(table: Table) -> str:
-    """Full precision, seconds, bytes, joules, shares of one; bounds take columns of their own."""
+    """Full precision, seconds, bytes, joules, shares of one; bounds take columns of their own.
+
+    So does what may have seen the test data: the names themselves have no marks.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     endings = [_endings([row.cells[at] for row in table.rows]) for at in range(len(table.columns))]
@@ -38,12 +44,13 @@ def as_csv(table: Table) -> str:
     for column, each in zip(table.columns, endings, strict=True):
         unit = f" [{column.unit}]" if column.unit in MEASURES else ""
         head += [f"{harmless(column.title)}{unit}{ending}" for ending in each]
-    writer.writerow(head)
+    writer.writerow(head + [MAY_HAVE_SEEN] * bool(table.doubts))
     for row in table.rows:
         line: list[str | int | float | None] = []
         for cell, each in zip(row.cells, endings, strict=True):
             line += [None] * len(each) if cell is None else _numbers(cell)
-        writer.writerow(line)
+        doubts = dict.fromkeys(d for c in row.cells if isinstance(c, Marked) for d in c.doubts)
+        writer.writerow(line + ["; ".join(doubts)] * bool(table.doubts))
     return stream.getvalue()
 
 
@@ -70,6 +77,7 @@ def as_latex(table: Table) -> str:
             *(rf"{line} \\" for line in lines),
             r"\bottomrule",
             r"\end{tabular}",
+            *(rf"\par\footnotesize {latex(note)}" for note in [footnote(table)] if note),
             r"\end{table}",
             "",
         ]
@@ -93,13 +101,15 @@ def _endings(cells: Sequence[Value]) -> tuple[str, ...]:
     return (" low", " high") if any(isinstance(cell, Range) for cell in cells) else ("",)
 
 
-def _numbers(value: str | int | float | Range | Scored | Link) -> list[str | int | float | None]:
+def _numbers(
+    value: str | int | float | Range | Scored | Link | Marked,
+) -> list[str | int | float | None]:
     match value:
         case Range(low=low, high=high):
             return [low, high]
         case Scored(score=score, low=least, high=most):
             return [score, least, most]
-        case Link(text=text) | str(text):
+        case Link(text=text) | Marked(plain=text) | str(text):
             return [harmless(text)]
     return [value]
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from textune.core.registry import Spec
 from textune.cost.energy import Energy
+from textune.cost.served import ServedTokens
 from textune.data.predictions import Predictions
 
 FORMAT = 1
@@ -51,6 +52,13 @@ class Cost(Spec):
     adapter_bytes: int | None = None
     """Bytes that must be kept to use the fitted approach, the shared base model not counted."""
     energy: Energy | None = None
+    """Of this machine; None where a served model does the work: nobody tells what that needs."""
+    served: dict[str, ServedTokens] = field(default_factory=dict)
+    """Tokens of models that run elsewhere, by their names, of fitting and predicting."""
+    fees: float | None = None
+    """The part of the price that is for those tokens."""
+    fit_price: float | None = None
+    """The part of the price that is for fitting."""
     price: float | None = None
     """Price of fitting and predicting, in the currency of the price table."""
     price_currency: str = ""

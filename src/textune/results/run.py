@@ -1,5 +1,6 @@
 """RunSpec: a study with everything resolved, as it stands in ``study.yaml`` of a run folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from textune.data.examples import Example, Examples
 from textune.results import parts
 from textune.results.record import CellKey
 from textune.tasks.base import TaskSpec
+
+MAY_HAVE_SEEN = "may have seen the test data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,24 @@ class ApproachInfo(Spec):
     """Tuning method, where there is one."""
     served_by: str = ""
     """How the fitted approach can be served, in words."""
+    seen: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of a model that it rests on -> which of the labelled data that the task's examples are
+    taken from it was trained on, as far as the catalog of models knows."""
+
+    @property
+    def doubt(self) -> str | None:
+        """Why it may have seen tested examples, where that is so."""
+        trained = (f"{name} was trained on {' and '.join(on)}" for name, on in self.seen.items())
+        return "; ".join(trained) or None
+
+
+def doubts(approaches: Mapping[str, ApproachInfo]) -> list[str]:
+    """For each model that may have seen tested examples who stands on it, and why."""
+    labels: dict[str, list[str]] = {}
+    for label, info in approaches.items():
+        if info.doubt:
+            labels.setdefault(info.doubt, []).append(label)
+    return [f"{', '.join(names)}: {doubt}" for doubt, names in labels.items()]
 
 
 @dataclass(frozen=True, kw_only=True)

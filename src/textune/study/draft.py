@@ -12,6 +12,8 @@ from textune.core.config import Json, PluginOf, dump_yaml, plain
 from textune.core.errors import ImpossibleError
 from textune.core.registry import Plugin
 from textune.data.audit import Audit
+from textune.results.run import MAY_HAVE_SEEN
+from textune.study.plan import info_of
 from textune.study.protocol import Recommended
 from textune.tasks.base import TaskSpec
 
@@ -32,6 +34,13 @@ class Candidate:
 
     entry: Json
     reason: str
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        entry = self.entry
+        named = entry.get("label") if isinstance(entry, dict) else None
+        return str(named or self.approach.label())
 
     @property
     def approach(self) -> Approach:
@@ -72,7 +81,8 @@ def candidates(
         for method, what in METHODS.items():
             found.append(Candidate(_entry("tuned", {"method": method, **options}), what))
     several = len(causal) > 1 or len(encoders) > 1
-    return [_named(each) if several else each for each in found if _is_possible(each, task)]
+    possible = [_doubted(each, task) for each in found if _is_possible(each, task)]
+    return [_named(each) for each in possible] if several else possible
 
 
 def study_text(
@@ -133,6 +143,14 @@ def _models(names: Sequence[str]) -> list[dict[str, Json]]:
 
 def _entry(name: str, options: dict[str, Json]) -> Json:
     return {name: options} if options else name
+
+
+def _doubted(candidate: Candidate, task: TaskSpec) -> Candidate:
+    """With what is known about its model and the task's data."""
+    doubt = info_of(candidate.approach, task).doubt
+    if doubt is None:
+        return candidate
+    return Candidate(candidate.entry, f"{candidate.reason}; {MAY_HAVE_SEEN}: {doubt}")
 
 
 def _named(candidate: Candidate) -> Candidate:

@@ -5,16 +5,18 @@ cells of any run on this machine reached on the same model; stated rates. Memory
 corrected by the peaks of this study's cells. What has no forecast has rough rates an example.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from statistics import mean, median
 
 from textune.approaches.base import Parts
 from textune.core.errors import TextuneError
 from textune.cost.demand import Demand, Device
-from textune.cost.price import load_prices, price
+from textune.cost.price import load_prices, price, token_price
 from textune.cost.rates import stated_rates
+from textune.cost.served import ServedTokens, together
 from textune.models.architecture import Drafts
 from textune.models.device import device_name, price_name
 from textune.results.record import Cost, Record
@@ -34,11 +36,14 @@ class CellEstimate:
 
     fingerprint: str
     seconds: float
-    price: float
+    price: float | None
+    """None where the price table does not know a served model."""
     peak_bytes: int | None
     """As a meter will see it; None where nobody can say."""
     fits: bool | None
     """Whether this machine has the memory."""
+    served: dict[str, ServedTokens]
+    """Tokens of models that run elsewhere, guessed from letters."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Estimate:
 
     seconds: float
     """Of its cells that are left to do."""
-    price: float
-    """Of its cells that are left to do."""
+    price: float | None
+    """Of its cells that are left to do; None where the price table does not know one of them."""
     currency: str
     basis: str
     """``3 cells done here``, ``2 earlier cells``, ``stated rates`` or ``rough rates``."""
@@ -57,6 +62,8 @@ class Estimate:
     needed_bytes: int | None
     """Memory that must be there for its largest cell."""
     cells: tuple[CellEstimate, ...]
+    served: dict[str, ServedTokens]
+    """Tokens of models that run elsewhere, of its cells that are left to do."""
 
 
 def estimate(plan: Plan, label: str, known: Sequence[Record]) -> Estimate:
@@ -85,6 +92,7 @@ class Estimator:
         self.prices = load_prices()
         self._drafts = drafts or Drafts()
         self._demands: dict[tuple[str, int], Demand | None] = {}
+        self._served: dict[tuple[str, int], dict[str, ServedTokens]] = {}
 
     def approach(self, label: str) -> Estimate:
         """Its cells, and what is left of them."""
@@ -95,28 +103,44 @@ class Estimator:
         left = [e for e in found if e.fingerprint not in self.known]
         demands = [d for c in cells if (d := self.demand(c)) is not None]
         largest = max(demands, key=lambda d: d.needed_bytes(self.device), default=None)
+        prices = [e.price for e in left if e.price is not None]
         return Estimate(
             seconds=sum(e.seconds for e in left),
-            price=sum(e.price for e in left),
+            price=sum(prices) if len(prices) == len(left) else None,
             currency=self.prices.currency,
             basis=basis,
             trained_share=largest.trainable_params / largest.total_params if largest else None,
             needed_bytes=largest.needed_bytes(self.device) if largest else None,
             cells=found,
+            served=reduce(together, (e.served for e in left), {}),
         )
 
     def demand(self, cell: Cell) -> Demand | None:
         """What a cell needs, by the first of its size; None where nobody can say."""
         key = cell.key.approach, cell.key.size
         if key not in self._demands:
-            rows = (self.plan.examples.take(p).rows for p in (cell.train, cell.valid, cell.test))
             try:
                 task = self.plan.study.task
-                found = cell.approach.forecast(task, Parts(*rows), self._drafts)
+                found = cell.approach.forecast(task, self._rows(cell), self._drafts)
             except (TextuneError, RuntimeError, ValueError, NotImplementedError):
                 found = None  # some layers cannot be run without numbers
             self._demands[key] = found
         return self._demands[key]
+
+    def served(self, cell: Cell) -> dict[str, ServedTokens]:
+        """What a cell asks of models elsewhere, by the first of its size."""
+        key = cell.key.approach, cell.key.size
+        if key not in self._served:
+            self._served[key] = {}
+            with contextlib.suppress(TextuneError):  # the cell will say it
+                task = self.plan.study.task
+                self._served[key] = cell.approach.served_tokens(task, self._rows(cell))
+        return self._served[key]
+
+    def _rows(self, cell: Cell) -> Parts:
+        return Parts(
+            *(self.plan.examples.take(p).rows for p in (cell.train, cell.valid, cell.test))
+        )
 
     @cached_property
     def _memory_ratio(self) -> float:
@@ -181,12 +205,15 @@ class Estimator:
             predicted = int(demand.peak_bytes(self.device) * self._memory_ratio)
             needed = demand.needed_bytes(self.device)
         money = price(seconds, machine=price_name(), cores=cores(), table=self.prices)
+        served = self.served(cell)
+        fees = token_price(served, self.prices)
         return CellEstimate(
             fingerprint=cell.fingerprint,
             seconds=seconds,
-            price=money.amount,
+            price=None if fees is None else money.amount + fees,
             peak_bytes=max(peaks, default=predicted),
             fits=None if needed is None else needed <= memory_bytes(),
+            served=served,
         )
 
 

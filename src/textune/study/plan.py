@@ -15,7 +15,7 @@ from textune.data.examples import Examples
 from textune.data.folds import Fold, Indices
 from textune.data.together import joined_by_text
 from textune.models.architecture import find_architecture
-from textune.models.catalog import find_model, library_names
+from textune.models.catalog import find_model, library_names, seen_by
 from textune.results.record import CellKey
 from textune.results.run import ApproachInfo, PlannedCell, ProtocolSpec, RunSpec
 from textune.study import probe
@@ -63,6 +63,12 @@ class Plan:
         used = sorted({i for cell in self.cells for i in cell.test})
         return self.examples.take(used)
 
+    @cached_property
+    def infos(self) -> dict[str, ApproachInfo]:
+        """Label -> approach, as reports know it."""
+        task = self.study.task
+        return {label: info_of(each, task) for label, each in self.study.approaches.items()}
+
     def run_spec(self) -> RunSpec:
         """The resolved study for the run folder."""
         return RunSpec(
@@ -70,7 +76,7 @@ class Plan:
             name=self.study.folder.as_posix(),
             task=self.study.task,
             protocol=self.protocol,
-            approaches={k: _info(a) for k, a in self.study.approaches.items()},
+            approaches=self.infos,
             data_hash=self.data_hash,
             num_examples={"all": len(self.examples), "tested": len(self.tested)},
             versions=versions(),
@@ -273,7 +279,8 @@ def _impossible(study: StudySpec, smallest: int) -> dict[str, TextuneError]:
     return found
 
 
-def _info(approach: Approach) -> ApproachInfo:
+def info_of(approach: Approach, task: TaskSpec) -> ApproachInfo:
+    """What reports are told about an approach to a task."""
     spec = plain(approach)
     assert isinstance(spec, dict)
     method = approach.tuning
@@ -283,4 +290,5 @@ def _info(approach: Approach) -> ApproachInfo:
         model=approach.base,
         method=method.name if method else None,
         served_by=method.served_by if method else "",
+        seen={m: seen for m in approach.models if (seen := seen_by(m, task.corpora))},
     )

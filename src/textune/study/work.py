@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +15,8 @@ from textune.core.errors import StoreError, TextuneError
 from textune.cost.latency import percentiles
 from textune.cost.memory import DevicePeak, release_memory
 from textune.cost.meter import Usage, meter
-from textune.cost.price import PriceTable, price
+from textune.cost.price import PriceTable, price, token_price
+from textune.cost.served import together
 from textune.data.examples import Example, Examples
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import ORDER_DISAGREEMENT, metrics_of
@@ -103,7 +103,9 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
     release_memory()
     with meter(device_peak=bench.device_peak) as fitting:
         context = replace(context, kept=lambda: spent.keep(fitting.so_far()))
-        predictor = cell.approach.fit(task, train, valid, seed=cell.key.seed, context=context)
+        predictor = cell.approach.fit(
+            task.sealed, train, valid, seed=cell.key.seed, context=context
+        )
     try:
         unanswered = [replace(example, answer=None) for example in test]
         with meter(device_peak=bench.device_peak) as predicting:
@@ -164,10 +166,11 @@ def _latency(
 ) -> tuple[float | None, float | None]:
     """Seconds of single predictions, the first not counted: it may have to warm up."""
     seconds = []
-    for example in examples[: LATENCY_EXAMPLES + 1]:
-        start = time.perf_counter()
-        predictor.predict([example])
-        seconds.append(time.perf_counter() - start)
+    with meter() as running:
+        for example in examples[: LATENCY_EXAMPLES + 1]:
+            start = running.seconds()
+            predictor.predict([example])
+            seconds.append(running.seconds() - start)
     return percentiles(seconds[1:])
 
 
@@ -186,8 +189,8 @@ def _changed(
 def _cost(fitting: Usage, predicting: Usage, bench: Bench) -> Cost:
     both = (fitting, predicting)
     energies = [u.energy for u in both if u.energy is not None]
-    seconds = sum(u.wall_seconds for u in both)
-    money = price(seconds, machine=bench.machine, cores=cores(), table=bench.prices)
+    served = together(fitting.served, predicting.served)
+    fit_price, test_price = (_price(each, bench) for each in both)
     return Cost(
         fit_seconds=fitting.wall_seconds,
         predict_seconds=predicting.wall_seconds,
@@ -199,12 +202,22 @@ def _cost(fitting: Usage, predicting: Usage, bench: Bench) -> Cost:
         fit_flops=fitting.flops,
         predict_flops=predicting.flops,
         energy=replace(energies[0], joules=sum(e.joules for e in energies))
-        if len(energies) == len(both)
+        if len(energies) == len(both) and not served
         else None,
-        price=money.amount,
-        price_currency=money.currency,
-        price_table=money.table,
+        served=served,
+        fees=token_price(served, bench.prices) if served else None,
+        fit_price=fit_price,
+        price=None if fit_price is None or test_price is None else fit_price + test_price,
+        price_currency=bench.prices.currency,
+        price_table=bench.prices.title,
     )
+
+
+def _price(usage: Usage, bench: Bench) -> float | None:
+    """Of this machine's time and of what served models did; None where that is not known."""
+    machine = price(usage.wall_seconds, machine=bench.machine, cores=cores(), table=bench.prices)
+    fees = token_price(usage.served, bench.prices)
+    return None if fees is None else machine.amount + fees
 
 
 def _weight_bytes(bundle: Path) -> int:

@@ -108,6 +108,9 @@ class TaskSpec(Spec):
     """Whether the data are a small sample written by textune's authors."""
     source: str = ""
     """Where the data come from."""
+    corpora: tuple[str, ...] = ()
+    """Names of the labelled data that the examples are taken from, written as in what models are
+    known to have seen: approaches with such a model are marked."""
     licence: str = ""
     """What the source says about use."""
     citation: str = ""

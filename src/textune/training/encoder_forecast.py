@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from textune.core.seeds import generator
 from textune.cost.demand import Demand
-from textune.engine.encoder import BATCH, Encoded, EncoderEngine
+from textune.engine.encoder import Encoded, EncoderEngine, in_batches
 from textune.engine.forecast import PASSES, kept_bytes
 from textune.training.forecast import UPDATE_BYTES
 from textune.training.settings import TrainingSpec
@@ -22,14 +22,14 @@ def encoder_demand(
     model = engine.model
     order, size = generator(0, "order", 0).permutation(len(train)), spec.batch_size
     batches = [[train[i] for i in order[k : k + size]] for k in range(0, len(train), size)]
-    largest = max(batches, key=_cells)
+    largest = max(batches, key=engine.num_cells)
     kept = kept_bytes(lambda: engine.loss(_with_any_targets(largest, engine)), model.train())
     model.eval()
     params = sum(p.numel() for p in model.parameters())
     steps = spec.total_steps(len(train))
-    fitted = spec.epochs * sum(map(_cells, batches))
-    checked, tested = spec.epochs * _predicted(valid), _predicted(test)
-    moved = PASSES * kept / _cells(largest)
+    fitted = spec.epochs * sum(map(engine.num_cells, batches))
+    checked, tested = spec.epochs * _predicted(valid, engine), _predicted(test, engine)
+    moved = PASSES * kept / engine.num_cells(largest)
     copies = 3 + bool(valid)  # gradient and two moments, and the best epoch where one is chosen
     return Demand(
         precision="float32",
@@ -50,12 +50,6 @@ def _with_any_targets(batch: Sequence[Encoded], engine: EncoderEngine) -> list[E
     return [replace(item, targets=(0,) * engine.num_targets(item)) for item in batch]
 
 
-def _cells(batch: Sequence[Encoded]) -> int:
-    """Tokens of a padded batch."""
-    return len(batch) * max(len(item.ids) for item in batch)
-
-
-def _predicted(items: Sequence[Encoded]) -> int:
-    """Tokens of all batches in which items are predicted."""
-    ordered = sorted(items, key=lambda item: len(item.ids))
-    return sum(_cells(ordered[k : k + BATCH]) for k in range(0, len(ordered), BATCH))
+def _predicted(items: Sequence[Encoded], engine: EncoderEngine) -> int:
+    """Tokens of all batches in which items are predicted, with their padding."""
+    return sum(engine.num_cells(batch) for _, batch in in_batches(items))

@@ -98,16 +98,37 @@ def search(
         seed: Decides what is suggested after the ladder.
         path: Where finished trials are kept; None keeps none.
     """
+
+    def settings(done: Sequence[Trial]) -> Mapping[str, Setting]:
+        return _ladder(space, len(done)) or _suggested(space, done, seed)
+
+    return run_trials(settings, evaluate, spec.trials, path=path)
+
+
+def run_trials(
+    settings: Callable[[Sequence[Trial]], Mapping[str, Setting]],
+    evaluate: Callable[[int, Mapping[str, Setting]], float],
+    trials: int,
+    *,
+    path: Path | None,
+) -> list[Trial]:
+    """Every trial, in order.
+
+    Args:
+        settings: Gives those of the next trial, from all before it.
+        evaluate: Gives the score, higher is better, for the number of a trial and its settings.
+        trials: How many.
+        path: Where finished trials are kept; None keeps none.
+    """
     done = _read(path)
-    while len(done) < spec.trials:
-        number = len(done)
-        settings = _ladder(space, number) or _suggested(space, done, seed)
+    while len(done) < trials:
+        number, chosen = len(done), dict(settings(done))
         start = time.perf_counter()
         try:
-            score = evaluate(number, settings)
+            score = evaluate(number, chosen)
         except DivergedError:
             score = None
-        done.append(Trial(settings=settings, score=score, seconds=time.perf_counter() - start))
+        done.append(Trial(settings=chosen, score=score, seconds=time.perf_counter() - start))
         if path:
             files.write_text(path, json.dumps([plain(trial) for trial in done]))
     return done

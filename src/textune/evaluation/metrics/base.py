@@ -17,6 +17,7 @@ import numpy.typing as npt
 from textune.core.errors import ConfigError, did_you_mean
 from textune.core.registry import Plugin, Registry
 from textune.data.predictions import Predictions
+from textune.evaluation.probabilities import OF_SCORES
 from textune.tasks.base import TaskSpec
 
 Counts = npt.NDArray[np.int64]
@@ -26,8 +27,8 @@ ORDER_DISAGREEMENT = "order_disagreement"
 """Share of examples whose answer changes when their texts, whose order means nothing, change
 places; measured where an approach is run, as it needs predictions of its own."""
 LOWER_IS_BETTER = frozenset(
-    {"invalid_rate", "ece", "brier", "log_loss", "mean_error", "root_mean_square_error"}
-) | {ORDER_DISAGREEMENT}
+    {ORDER_DISAGREEMENT, "invalid_rate", "mean_error", "root_mean_square_error", *OF_SCORES}
+)
 """Metrics of which less is better; of all others more is."""
 
 

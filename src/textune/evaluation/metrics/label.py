@@ -65,7 +65,8 @@ class Label(Metrics):
             column = self.labels.index(self.positive)
             values["auc"] = probabilities.auc(predictions.scores, codes, positive=column)
         if predictions.scores is not None:
-            values |= probabilities.calibration(predictions.scores, codes)
+            answered = _codes(predictions.answers, self.labels)
+            values |= probabilities.calibration(predictions.scores, codes, answered)
         return values
 
 

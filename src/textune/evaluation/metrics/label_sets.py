@@ -16,6 +16,7 @@ import numpy as np
 
 from textune.data.label_sets import read_labels
 from textune.data.predictions import Predictions
+from textune.evaluation import probabilities
 from textune.evaluation.metrics.base import Floats, Metrics, Tally, part_of, ratio
 
 PARTS = ("precision", "recall", "f1")
@@ -63,8 +64,12 @@ class LabelSets(Metrics):
     def beyond_counts(
         self, predictions: Predictions, gold: Sequence[str]
     ) -> dict[str, float | None]:
-        """Nothing."""
-        return {}
+        """With scores calibration, each label a question of its own."""
+        if predictions.scores is None:
+            return {}
+        sets = [set(read_labels(answer)) for answer in gold]
+        truth_NC = np.array([[x in labels for x in self.labels] for labels in sets], dtype=bool)
+        return probabilities.calibration_of_sets(predictions.scores, truth_NC)
 
     def _row(self, gold: str, answer: str | None) -> list[float]:
         true = set(read_labels(gold))

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from textune.core.registry import Plugin, Registry
 from textune.report import digits
-from textune.report.blocks import Block, Column, Row, Scored, Value
+from textune.report.blocks import Block, Column, Link, Row, Scored, Value
 from textune.report.compare import Comparison, Entry
+from textune.report.doubts import Doubts, doubts_of
 from textune.report.look import Palette
 from textune.report.recommend import Recommendation
 from textune.report.sections.base import Context
@@ -32,6 +33,11 @@ class Part:
     def decimals(self) -> int:
         """Digits after the point of a score in percent."""
         return Context(self.comparison, self.recommendation, Palette(())).decimals
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        """What may have seen the test data, and why."""
+        return doubts_of(self.comparison.loaded.contenders)
 
     def entry(self, label: str) -> Entry | None:
         """The entry of that label, where the part has one that is complete."""
@@ -67,6 +73,18 @@ class Overview:
         """One colour for each approach, the same for all parts."""
         names = (a for part in self.parts for a in part.comparison.loaded.run.approaches)
         return Palette(tuple(dict.fromkeys(names)))
+
+    def doubts_in(self, row: Row) -> Doubts:
+        """What may have seen the test data of the part that a row begins with, or of any part."""
+        first = row.cells[0].text if isinstance(row.cells[0], Link) else row.cells[0]
+        for part in self.parts:
+            if part.name == first:
+                return part.doubts
+        found: dict[str, list[str]] = {}
+        for part in self.parts:
+            for label, doubt in part.doubts.items():
+                found.setdefault(label, []).append(f"in {part.name}, as {doubt}")
+        return {label: "; ".join(each) for label, each in found.items()}
 
     def rows(self, value: Callable[[Part, Entry], Value]) -> tuple[Row, ...]:
         """A row for each label, with a value for each part that has it."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textune.report.axes import currency_of
 from textune.report.blocks import Block, Column, Link, Row, Table, Text, Value
+from textune.report.doubts import listed
 from textune.report.overview.base import Overview, OverviewSection, Part
 
 BEST = (
@@ -62,7 +63,7 @@ def _best(overview: Overview) -> Table:
             part.metric,
             best.label if best else None,
             replace(part.scored(best), stands_out=False) if best else None,
-            ", ".join(tied[1:]) or None,
+            listed(tied[1:], part.doubts),
             part.recommendation.choice,
         )
         rows.append(Row(cells))

@@ -2,14 +2,17 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from textune.core.registry import Plugin, Registry
 from textune.report import digits
 from textune.report.blocks import Block, Column, Row, Value
 from textune.report.compare import Comparison, Entry
+from textune.report.doubts import DAGGER, Doubts, daggered, doubts_of
 from textune.report.look import Mark, Palette
 from textune.report.recommend import Recommendation
+from textune.results.run import MAY_HAVE_SEEN
 
 MANY_EXAMPLES = 10_000
 """From here on a second digit of a score in percent carries information."""
@@ -27,6 +30,16 @@ class Context:
     def decimals(self) -> int:
         """Digits after the point of a score in percent."""
         return 2 if len(self.comparison.loaded.tested) >= MANY_EXAMPLES else 1
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        """What may have seen the test data, and why."""
+        return doubts_of(self.comparison.loaded.contenders)
+
+    @property
+    def dagger(self) -> str:
+        """A sentence for charts about the mark in them, if there is one."""
+        return f" {DAGGER}: {MAY_HAVE_SEEN}." if self.doubts else ""
 
     @property
     def metric(self) -> str:
@@ -55,6 +68,7 @@ class Context:
         examples, cells = entry.over_examples, entry.over_cells
         return Mark(
             label=entry.label,
+            shown=daggered(entry.label, self.doubts),
             approach=entry.contender.approach,
             score=entry.score * 100,
             low=(entry.score if examples.low is None else examples.low) * 100,

@@ -40,6 +40,7 @@ class Costs(Section):
             Column("Energy", "joules"),
             Column("Energy from"),
             Column(f"Price ({currency})" if currency else "Price", "price"),
+            Column("Of it fees", "price", help="For the tokens of a served model"),
         )
         caption = "Means over cells (folds and seeds); memory is the highest of all cells."
         rows = tuple(_row(context, entry) for entry in entries)
@@ -70,6 +71,7 @@ def _row(context: Context, entry: Entry) -> Row:
         energy.joules if energy else None,
         energy.provenance if energy else None,
         cost.price,
+        cost.fees,
     )
 
 

@@ -25,7 +25,15 @@ BESIDE = (
     "partial_f1",
 )
 """Metrics in the main table beside the main one; all others are folded away."""
-NOT_SHARES = ("mcc", "brier", "log_loss", "mean_error", "root_mean_square_error")
+NOT_SHARES = (
+    "mcc",
+    "brier",
+    "log_loss",
+    "label_brier",
+    "label_log_loss",
+    "mean_error",
+    "root_mean_square_error",
+)
 """Metrics that are no share of one."""
 
 
@@ -43,7 +51,8 @@ class Leaderboard(Section):
         marks = [context.mark(e, filled=e.label in comparison.tied) for e in comparison.entries]
         spec = score_chart(marks, context.metric, context.palette)
         figure = Figure("leaderboard", _caption(context), spec)
-        names = [name for name in comparison.entries[0].metrics if ":" not in name]
+        known = comparison.entries[0].metrics
+        names = [n for n in known if ":" not in n and n != "ece"]  # of all folds: see Confidence
         beside = [n for n in BESIDE if n in names and n != comparison.metric]
         beside += ["invalid_rate"] if _any_invalid(comparison.entries) else []
         return [
@@ -61,7 +70,7 @@ def _caption(context: Context) -> str:
     )
     if any(entry.over_cells.low is not None for entry in context.comparison.entries):
         caption += ", the thin one the 95 % t interval over folds and seeds"
-    return f"{caption}.{context.cut(MAX_ROWS)}"
+    return f"{caption}.{context.dagger}{context.cut(MAX_ROWS)}"
 
 
 def _reading(context: Context) -> str:

@@ -43,7 +43,7 @@ def _figure(context: Context, axis: Axis) -> Figure:
     ]
     caption = (
         f"{context.metric} against {axis.title}; filled points are on the front, lines are 95 % "
-        "bootstrap intervals."
+        f"bootstrap intervals.{context.dagger}"
     )
     spec = front_chart(marks, context.metric, axis.title, context.palette)
     return Figure(f"front_{axis.name}", caption, spec)

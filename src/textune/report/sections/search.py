@@ -52,8 +52,8 @@ def _budget(entries: Sequence[Entry]) -> str:
         )
     trials, train, valid = next(iter(budgets))
     return (
-        f"Before the training that counts, each cell of these approaches spent {trials} trials "
-        f"inside its training part: trained on {train} examples, scored on {valid} others, the "
+        f"Before the fit that counts, each cell of these approaches spent {trials} trials "
+        f"inside its training part: fitted on {train} examples, scored on {valid} others, the "
         "same for all approaches. What trials cost is part of every cell's cost."
     )
 
@@ -114,6 +114,8 @@ def _trials(context: Context, entries: Sequence[Entry]) -> Details:
 
 def _ended_at_an_end(entry: Entry) -> bool:
     """Whether the same end of the learning rates tried was the best in every cell."""
+    if "lr" not in entry.contender.records[0].trials[0].settings:
+        return False
     tried = [[trial.settings["lr"] for trial in r.trials] for r in entry.contender.records]
     best = [best_trial(record.trials) for record in entry.contender.records]
     chosen = [None if trial is None else trial.settings["lr"] for trial in best]

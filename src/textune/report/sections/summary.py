@@ -7,7 +7,7 @@ from textune.report.blocks import Block, Column, Details, Points, Row, Table, Te
 from textune.report.compare import Entry
 from textune.report.sections.base import Context, Section
 from textune.results.record import TEST_CUT
-from textune.results.run import RunSpec
+from textune.results.run import RunSpec, doubts
 
 
 class Summary(Section):
@@ -76,6 +76,11 @@ def _limitations(context: Context) -> tuple[str, ...]:
         sentences.append(
             f"Some tested texts are longer than what a model can read and were cut, or read in "
             f"parts: {cut}."
+        )
+    if doubted := doubts({e.label: e.contender.info for e in comparison.entries}):
+        sentences.append(
+            "Scores may be too high of what may have seen the tested examples before: "
+            f"{'; '.join(doubted)}."
         )
     if run.task.sample == "written by us":
         sentences.append(

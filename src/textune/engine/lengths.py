@@ -1,0 +1,24 @@
+"""How much a model has written, for the notes of a record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from textune.data.examples import Example
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens that were written for each example, the windows of a long one together."""
+
+    by_id: dict[str, int] = field(default_factory=dict)
+
+    def add(self, examples: Sequence[Example], written: Sequence[Sequence[int]]) -> None:
+        """Note what was written now; who is answered again counts once."""
+        self.by_id.update(dict.fromkeys((example.id for example in examples), 0))
+        for example, tokens in zip(examples, written, strict=True):
+            self.by_id[example.id] += len(tokens)
+
+    def notes(self) -> dict[str, float]:
+        """The mean over examples; nothing before any was answered."""
+        counts = self.by_id.values()
+        return {"mean_tokens_written": sum(counts) / len(counts)} if counts else {}
