@@ -32,9 +32,10 @@ def test_it_keeps_the_promises_with_few_labels_and_many(num_labels, bi_encoder, 
 
 
 def test_it_learns_what_both_texts_say_together(bi_encoder, planted):
-    task, examples = planted("pair", 2, size=40)
-    predictor = bi_encoder(epochs=20).fit(task, examples[:30], (), seed=0, context=Context())
-    assert main_score(predictor.predict(examples[30:]), task, examples[30:]) > 0.9
+    task, examples = planted("pair", 2, size=120)
+    train, test = examples[:80], examples[80:]
+    predictor = bi_encoder(epochs=20).fit(task, train, (), seed=0, context=Context())
+    assert main_score(predictor.predict(test), task, test) > 0.8
 
 
 def test_a_pair_gives_in_a_batch_what_it_gives_alone(bi_encoder, pair_task, pair_examples):

@@ -218,13 +218,13 @@ def test_labels_are_scored_behind_the_reasoning_and_a_cue(
     assert 0 < predictor.notes["mean_tokens_written"] <= 12
 
 
-def test_who_answers_twice_counts_once_in_the_mean_length(
+def test_only_the_first_answers_count_in_the_mean_length(
     prompted, classify_task, classify_examples
 ):
     predictor = fit(prompted(answers="reasoned", most_tokens=5), classify_task)
     predictor.predict(classify_examples[:3])
     before = predictor.notes["mean_tokens_written"]
-    predictor.predict(classify_examples[:1])
+    predictor.predict(classify_examples[3:4])
     assert predictor.notes["mean_tokens_written"] == before
 
 

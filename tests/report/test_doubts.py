@@ -110,7 +110,7 @@ def test_the_stored_recommendation_holds_the_plain_label(make_run):
     paths = build_report(make_run(STUDY))
     assert json.loads(paths.recommendation.read_text("utf-8"))["choice"] == "encoder"
     summary = paths.markdown.read_text("utf-8")
-    assert f"may have seen the tested examples before: encoder, nearest: {WHY}." in summary
+    assert f"so their scores may be too high: encoder, nearest: {WHY}." in summary
 
 
 def test_an_overview_marks_an_approach_in_the_part_whose_data_it_may_have_seen(make_parts):

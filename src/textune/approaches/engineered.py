@@ -20,6 +20,7 @@ from textune.core.artifacts import read_json, write_json
 from textune.core.config import PluginOf, parse, plain
 from textune.core.errors import ConfigError
 from textune.core.seeds import derive
+from textune.cost.served import ServedTokens, together
 from textune.data.examples import Example
 from textune.data.folds import held_out
 from textune.data.predictions import Predictions
@@ -139,14 +140,19 @@ class Engineered(Approach):
 
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand | None:
         """That of the approach, and of as many trials as there are wordings."""
-        num_held = max(1, min(self.examples, len(parts.train) // 2))
-        cut = len(parts.train) - num_held
-        inner = Parts(parts.train[:cut], parts.valid, parts.train[cut:])
         whole = self.of.forecast(task, parts, drafts)
-        trial = self.of.forecast(task, inner, drafts)
+        trial = self.of.forecast(task, self._inner(parts), drafts)
         if whole is None or trial is None:
             return None
         return whole.after(trial, times=len(different(task, self.wordings)))
+
+    def served_tokens(self, task: TaskSpec, parts: Parts) -> dict[str, ServedTokens]:
+        """Those of the approach, and of a trial with each wording."""
+        found = self.of.served_tokens(task, parts)
+        for wording in different(task, self.wordings):
+            trial = self.of.worded(wording).served_tokens(task, self._inner(parts))
+            found = together(found, trial)
+        return found
 
     def label(self) -> str:
         """The approach's with what it is."""
@@ -156,10 +162,21 @@ class Engineered(Approach):
         """So many that enough are left when half of them are held out."""
         return 2 * max(self.of.min_train(task), len(task.labels))
 
+    def _inner(self, parts: Parts) -> Parts:
+        """What a trial is fitted and scored on, as for its size."""
+        num_held = max(1, min(self.examples, len(parts.train) // 2))
+        cut = len(parts.train) - num_held
+        return Parts(parts.train[:cut], parts.valid, parts.train[cut:])
+
     @property
     def base(self) -> str | None:
         """That of the approach."""
         return self.of.base
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of the approach."""
+        return self.of.models
 
     @property
     def identity(self) -> str:

@@ -55,7 +55,8 @@ class Prompted(Approach):
     ``free``: written as the model likes and read; what cannot be read is invalid. ``reasoned``:
     chain of thought, the model reasons first, then labels are scored."""
     most_tokens: int | Literal["auto"] = added("auto")
-    """Most tokens of a free answer (``auto``: 32) or of a reasoning (``auto``: 256)."""
+    """Most tokens of a label that is written freely (``auto``: 32) or of a reasoning (``auto``:
+    256); lists may always have what their text needs."""
     calibrated: bool = added(False)
     """Contextual calibration (Zhao et al., 2021): scores of labels are divided by those that the
     prompt makes of inputs without content."""
@@ -158,6 +159,11 @@ class Prompted(Approach):
     def base(self) -> str:
         """The language model."""
         return self.model
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The language model, and the encoder that chooses demonstrations."""
+        return (self.model,) if self.choose.encoder is None else (self.model, self.choose.encoder)
 
     @property
     def identity(self) -> str:

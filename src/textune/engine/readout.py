@@ -142,8 +142,8 @@ class Written(Readout):
     lengths: Lengths = field(default_factory=Lengths)
 
     def added(self, examples: Sequence[Example]) -> int:
-        """Those of the mean answer; half the limit where answers are free."""
-        if self.most:
+        """Those of the mean answer; half the limit where a label is written freely."""
+        if self.most and not self.prompter.task.kind.is_written:
             return -(-self.most // 2)
         answers = [len(self.prompter.answer(str(e.answer))) for e in examples]
         return round(sum(answers) / max(1, len(answers)))

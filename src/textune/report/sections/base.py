@@ -16,6 +16,8 @@ from textune.results.run import MAY_HAVE_SEEN
 
 MANY_EXAMPLES = 10_000
 """From here on a second digit of a score in percent carries information."""
+MANY_CELLS = 3
+"""Fewer folds and seeds have t intervals across the whole axis, which a chart leaves out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ class Context:
     def mark(self, entry: Entry, *, filled: bool, x: float | None = None) -> Mark:
         """An entry in a chart."""
         examples, cells = entry.over_examples, entry.over_cells
+        is_shown = cells.low is not None and len(entry.contender.records) >= MANY_CELLS
         return Mark(
             label=entry.label,
             shown=daggered(entry.label, self.doubts),
@@ -75,8 +78,8 @@ class Context:
             high=(entry.score if examples.high is None else examples.high) * 100,
             filled=filled,
             x=x,
-            fold_low=None if cells.low is None else cells.low * 100,
-            fold_high=None if cells.high is None else cells.high * 100,
+            fold_low=cells.low * 100 if is_shown and cells.low is not None else None,
+            fold_high=cells.high * 100 if is_shown and cells.high is not None else None,
         )
 
 

@@ -68,7 +68,8 @@ def _caption(context: Context) -> str:
         f"{context.metric}: filled where tied with the best; the thick line is the 95 % bootstrap "
         "interval over tested examples"
     )
-    if any(entry.over_cells.low is not None for entry in context.comparison.entries):
+    marks = [context.mark(entry, filled=False) for entry in context.comparison.entries]
+    if any(mark.fold_low is not None for mark in marks):
         caption += ", the thin one the 95 % t interval over folds and seeds"
     return f"{caption}.{context.dagger}{context.cut(MAX_ROWS)}"
 

@@ -7,7 +7,7 @@ from textune.report.blocks import Block, Column, Details, Points, Row, Table, Te
 from textune.report.compare import Entry
 from textune.report.sections.base import Context, Section
 from textune.results.record import TEST_CUT
-from textune.results.run import RunSpec, doubts
+from textune.results.run import MAY_HAVE_SEEN, RunSpec, doubts
 
 
 class Summary(Section):
@@ -79,8 +79,7 @@ def _limitations(context: Context) -> tuple[str, ...]:
         )
     if doubted := doubts({e.label: e.contender.info for e in comparison.entries}):
         sentences.append(
-            "Scores may be too high of what may have seen the tested examples before: "
-            f"{'; '.join(doubted)}."
+            f"Some {MAY_HAVE_SEEN}, so their scores may be too high: {'; '.join(doubted)}."
         )
     if run.task.sample == "written by us":
         sentences.append(
