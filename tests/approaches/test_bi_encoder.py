@@ -4,6 +4,7 @@ from safetensors.torch import load_file, save_file
 
 from textune.approaches.base import Context
 from textune.approaches.bi_encoder import BiEncoder
+from textune.approaches.nearest import Nearest
 from textune.core.errors import ImpossibleError, StoreError
 from textune.data.examples import Example
 from textune.testing import check_approach
@@ -53,12 +54,26 @@ def test_the_layer_reads_both_means_their_difference_and_their_product(bi_encode
     texts = ("how do I learn to swim", "what is the best way to learn swimming")
     with torch.no_grad():
         u, v = (
-            model.encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
-            for text in texts
+            torch.nn.functional.normalize(mean, dim=0)
+            for mean in (
+                model.encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
+                for text in texts
+            )
         )
         expected = model.head(torch.cat([u, v, (u - v).abs(), u * v])).softmax(-1).double()
     said = predictor.predict([Example("a", texts)])
     torch.testing.assert_close(torch.tensor(said.scores[0]), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_training_sets_out_from_the_regression_on_the_frozen_encoder(
+    bi_encoder, tiny_encoder, pair_task, pair_examples
+):
+    train, test = pair_examples[:30], pair_examples[30:]
+    predictor = bi_encoder()._predictor(pair_task, seed=0)
+    predictor.prepare(train, seed=0)
+    frozen = Nearest(model=str(tiny_encoder)).fit(pair_task, train, (), seed=0, context=Context())
+    expected = frozen.predict(test).scores
+    assert predictor.predict(test).scores == pytest.approx(expected, abs=1e-4)
 
 
 def test_each_text_has_the_context_for_itself(bi_encoder, pair_task):

@@ -62,6 +62,7 @@ class TrainedEncoder(Approach):
         from textune.training.objective import main_score
 
         predictor = self._predictor(task, seed)
+        predictor.prepare(train, seed=seed)
         items = predictor.items(train)
         lr = self.training.rate(self.lr)
         trainee = Trainee(
@@ -140,6 +141,9 @@ class EncoderPredictor(Predictor):
         self.notes: Notes = {}
         self.total_params = sum(p.numel() for p in engine.model.parameters())
         self.trainable_params = self.total_params
+
+    def prepare(self, train: Sequence[Example], *, seed: int) -> None:
+        """What is done before training; here nothing: the new layer begins as it was drawn."""
 
     def items(self, examples: Sequence[Example]) -> list[Encoded]:
         """What training reads of these examples."""

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from textune.cost.meter import count_work
-from textune.models.encoder_head import EncoderWithHead
+from textune.models.encoder_head import BiEncoder, EncoderWithHead
 
 BATCH = 64
 """Texts predicted at once."""
@@ -132,7 +133,12 @@ class EncoderEngine:
         return 2.0 * passes * self._dense * tokens
 
     def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
-        device = self.model.head.weight.device
+        inputs = self._inputs(batch, passes=passes)
+        logits: torch.Tensor = self.model(inputs, self._read(batch, self._device))
+        return logits
+
+    def _inputs(self, batch: Sequence[Encoded], *, passes: int) -> dict[str, torch.Tensor]:
+        """What the encoder reads, padded; its work is counted."""
         rows = self.rows(batch)
         longest = max(len(ids) for ids, _ in rows)
         inputs = {
@@ -140,13 +146,11 @@ class EncoderEngine:
             "token_type_ids": _padded([types for _, types in rows], longest, 0),
             "attention_mask": _padded([(1,) * len(ids) for ids, _ in rows], longest, 0),
         }
-        inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
         if "token_type_ids" not in self.tokenizer.model_input_names:
             del inputs["token_type_ids"]
         tokens = len(rows) * longest
         count_work(tokens=tokens, flops=self.flops(tokens, passes=passes))
-        logits: torch.Tensor = self.model(inputs, self._read(batch, device))
-        return logits
+        return {name: tensor.to(self._device) for name, tensor in inputs.items()}
 
     def _num_read(self, batch: Sequence[Encoded]) -> list[int]:
         """How many logits each item has."""
@@ -159,12 +163,26 @@ class EncoderEngine:
         return torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2)
 
     @property
+    def _device(self) -> torch.device:
+        return self.model.head.weight.device
+
+    @property
     def _padding(self) -> int:
         return int(self.tokenizer.pad_token_id)
 
 
 class BiEncoderEngine(EncoderEngine):
     """Runs pairs whose texts are read apart."""
+
+    model: BiEncoder
+
+    @torch.inference_mode()
+    def described(self, items: Sequence[Encoded]) -> np.ndarray:
+        """What the new layer reads of each pair (N, 4 D)."""
+        described_NF = np.zeros((len(items), self.model.head.in_features), dtype=np.float32)
+        for places, batch in in_batches(items):
+            described_NF[places] = self.model.described(self._inputs(batch, passes=1)).cpu()
+        return described_NF
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
         """Tokens of both texts, one text behind the other; each fits the context."""

@@ -48,9 +48,9 @@ class EncoderWithHead(nn.Module):
 class BiEncoder(EncoderWithHead):
     """Logits of a pair whose texts are read apart.
 
-    Of the means u and v of their tokens the new layer reads [u, v, |u - v|, u * v]: the
-    classification objective of Sentence-BERT (Reimers and Gurevych, 2019, section 3), with the
-    product that their section 6 tries, too.
+    Of their unit vectors u and v, means of tokens at length one, the new layer reads
+    [u, v, |u - v|, u * v]: the classification objective of Sentence-BERT (Reimers and Gurevych,
+    2019, section 3), with the product that their section 6 tries, too.
     """
 
     features_per_width = 4
@@ -60,10 +60,14 @@ class BiEncoder(EncoderWithHead):
     ) -> torch.Tensor:
         """Logits (R, C) of R pairs: all first texts, then all second ones are the inputs."""
         assert read_RN is None, "pairs have no words that are read"
-        hidden_BLD = self.encoder(**inputs).last_hidden_state
-        u_RD, v_RD = mean_of_tokens(hidden_BLD, inputs["attention_mask"]).chunk(2)
-        logits: torch.Tensor = self.head(self.dropout(described(u_RD, v_RD)))
+        logits: torch.Tensor = self.head(self.dropout(self.described(inputs)))
         return logits
+
+    def described(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """What the new layer reads (R, 4 D)."""
+        hidden_BLD = self.encoder(**inputs).last_hidden_state
+        mean_BD = mean_of_tokens(hidden_BLD, inputs["attention_mask"])
+        return described(*nn.functional.normalize(mean_BD, dim=-1).chunk(2))
 
 
 def mean_of_tokens(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
