@@ -2,8 +2,9 @@
 
 Five methods with small and large batches train one epoch on SciCite with the default model and
 predict a part of the dev file. Each cell runs in a fresh process, as the first cell of a study; so
-its time holds the loading of the weights. Expected is what the plan says with stated rates, before
-anything was measured. The ratio is measured by expected.
+its time holds the loading of the weights. Expected is what the plan says of a machine on which no
+cell was ever done: by rates that it measures on the machine itself (``study.speed``). They are
+remembered, so measure them on an idle machine too. The ratio is measured by expected.
 """
 
 import argparse

@@ -1,6 +1,9 @@
 """Turn the report of a run into a page of ``docs/results``: tables and figures, no texts of data.
 
 python docs/publish_result.py runs/scicite "textune study studies/scicite.yaml"
+python docs/publish_result.py runs/han2025-small "textune study ..." --paper han
+
+With ``--paper`` the claims and tables of ``docs/results/paper_tables.py`` stand first.
 
 What readers should know before the tables is written into the page by hand, between the command
 and the first chapter; it stays when the page is made again.
@@ -9,11 +12,14 @@ and the first chapter; it stays when the page is made again.
 import argparse
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 LEFT_OUT = ("Errors",)
 """Chapters that quote the data, which may not be passed on."""
+TABLES = RESULTS / "paper_tables.py"
 MARKER = "<!-- {}scicite-table -->"
 
 
@@ -22,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("command", help="what repeats the run")
+    parser.add_argument("--paper", choices=("liu", "han"), help="whose tables stand first")
     options = parser.parse_args()
     run, name = options.run, options.run.name
     RESULTS.mkdir(exist_ok=True)
@@ -29,9 +36,13 @@ def main() -> None:
         folder.parent for folder in run.glob("*/report") if (folder / "report.md").is_file()
     )
     head = f"# {name}\n\nRepeat it, then open `runs/{name}/report/index.html`:\n\n"
-    head += f"```bash\n{options.command}\ntextune report runs/{name}\n```\n\n"
-    head += by_hand(RESULTS / f"{name}.md")
+    commands = [options.command, f"textune report runs/{name}"]
     chapters = chapters_of((run / "report" / "report.md").read_text(encoding="utf-8"))
+    if options.paper:
+        commands += [f"python docs/results/{TABLES.name} {options.paper} runs/{name}"]
+        chapters = chapters_of(paper_tables(options.paper, run)) | chapters
+    head += "\n".join(["```bash", *commands, "```\n\n"])
+    head += by_hand(RESULTS / f"{name}.md")
     write_page(name, head, chapters, run / "report")
     if name == "scicite":
         to_readme(first_table(chapters["Leaderboard"]))
@@ -49,6 +60,12 @@ def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> 
     body = re.sub(r"\]\(figures/(\w+)\.svg\)", rf"]({name}-\1.png)", body)
     body = re.sub(r"\]\(\.\./(\w+)/report[^)]*\)", rf"]({name}-\1.md)", body)
     (RESULTS / f"{name}.md").write_text(head + body.rstrip() + "\n", encoding="utf-8")
+
+
+def paper_tables(paper: str, run: Path) -> str:
+    """What the script of the papers' tables prints, with a blank line at its end."""
+    command = [sys.executable, str(TABLES), paper, str(run)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout + "\n"
 
 
 def by_hand(page: Path) -> str:

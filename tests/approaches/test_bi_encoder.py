@@ -14,17 +14,18 @@ from textune.training.settings import TrainingSpec
 
 @pytest.fixture
 def bi_encoder(tiny_encoder):
-    def make(**training):
+    def make(precision="auto", **training):
         settings = TrainingSpec(**{"epochs": 1, "batch_size": 8, "lr": 3e-3, **training})
-        return BiEncoder(model=str(tiny_encoder), training=settings)
+        return BiEncoder(model=str(tiny_encoder), training=settings, precision=precision)
 
     return make
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize("kind", ["pair", "grade"])
-def test_it_keeps_the_promises_on_kinds_with_two_texts(kind, bi_encoder, request):
+def test_it_keeps_the_promises_on_kinds_with_two_texts(kind, precision, bi_encoder, request):
     task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
-    check_approach(bi_encoder(), task, examples)
+    check_approach(bi_encoder(precision), task, examples)
 
 
 @pytest.mark.parametrize("num_labels", [2, 13])
@@ -40,7 +41,7 @@ def test_it_learns_what_both_texts_say_together(bi_encoder, planted):
 
 
 def test_a_pair_gives_in_a_batch_what_it_gives_alone(bi_encoder, pair_task, pair_examples):
-    engine = (predictor := bi_encoder()._predictor(pair_task, seed=0)).engine
+    engine = (predictor := bi_encoder("float32")._predictor(pair_task, seed=0)).engine
     items = predictor.items(pair_examples[:8])
     for item, scores in zip(items, engine.scores(items), strict=True):
         torch.testing.assert_close(engine.scores([item])[0], scores)
@@ -49,7 +50,7 @@ def test_a_pair_gives_in_a_batch_what_it_gives_alone(bi_encoder, pair_task, pair
 
 
 def test_the_layer_reads_both_means_their_difference_and_their_product(bi_encoder, pair_task):
-    predictor = bi_encoder()._predictor(pair_task, seed=0)
+    predictor = bi_encoder("float32")._predictor(pair_task, seed=0)
     model, tokenizer = predictor.engine.model, predictor.engine.tokenizer
     texts = ("how do I learn to swim", "what is the best way to learn swimming")
     with torch.no_grad():
@@ -69,7 +70,7 @@ def test_training_sets_out_from_the_regression_on_the_frozen_encoder(
     bi_encoder, tiny_encoder, pair_task, pair_examples
 ):
     train, test = pair_examples[:30], pair_examples[30:]
-    predictor = bi_encoder()._predictor(pair_task, seed=0)
+    predictor = bi_encoder("float32")._predictor(pair_task, seed=0)
     predictor.prepare(train, seed=0)
     frozen = Nearest(model=str(tiny_encoder)).fit(pair_task, train, (), seed=0, context=Context())
     expected = frozen.predict(test).scores

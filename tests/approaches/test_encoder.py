@@ -13,6 +13,7 @@ from textune.data.entities import entity, read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import metrics_of
+from textune.models.device import best_precision
 from textune.study.plan import make_plan
 from textune.study.spec import build_study
 from textune.testing import check_approach
@@ -21,17 +22,42 @@ from textune.training.settings import TrainingSpec
 
 @pytest.fixture
 def encoder(tiny_encoder):
-    def make(**training):
+    def make(precision="auto", **training):
         settings = TrainingSpec(**{"epochs": 1, "batch_size": 8, "lr": 3e-3, **training})
-        return Encoder(model=str(tiny_encoder), training=settings)
+        return Encoder(model=str(tiny_encoder), training=settings, precision=precision)
 
     return make
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize("kind", ["classify", "pair", "extract"])
-def test_an_encoder_keeps_the_promises_on_every_kind(kind, encoder, request):
+def test_an_encoder_keeps_the_promises_on_every_kind(kind, precision, encoder, request):
     task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
-    check_approach(encoder(), task, examples)
+    check_approach(encoder(precision), task, examples)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_weights_come_back_bit_for_bit_in_the_format_that_they_have(
+    precision, encoder, classify_task, classify_examples, tmp_path
+):
+    approach, train, test = encoder(precision), classify_examples[:40], classify_examples[40:]
+    predictor = approach.fit(classify_task, train, (), seed=0, context=Context())
+    predictor.save(tmp_path)
+    loaded = approach.load(classify_task, tmp_path, context=Context())
+    fitted, again = (each.engine.model.state_dict() for each in (predictor, loaded))
+    saved = load_file(tmp_path / "encoder.safetensors")
+    assert saved.keys() == fitted.keys() == again.keys()
+    for name, tensor in saved.items():
+        own = getattr(torch, precision) if name.startswith("encoder.") else torch.float32
+        assert tensor.dtype == fitted[name].dtype == again[name].dtype == own, name
+        assert torch.equal(tensor, fitted[name]), name
+        assert torch.equal(tensor, again[name]), name
+    assert loaded.predict(test).scores.tolist() == predictor.predict(test).scores.tolist()
+
+
+def test_a_cell_says_the_number_format_of_its_machine():
+    assert Encoder().resolved().precision == best_precision()
+    assert Encoder(precision="float32").resolved().precision == "float32"
 
 
 def test_it_learns_to_find_entities(encoder, extract_task, extract_examples):
@@ -95,14 +121,21 @@ def test_a_crf_without_tags_is_refused(kind, request):
     Encoder().check(task)
 
 
-def test_without_a_crf_cells_keep_the_fingerprints_they_had():
-    """Cells that were done before the option came are found again."""
-    fields = {"model": "all-minilm-l6-v2", "training": TrainingSpec(epochs=5)}
+def test_a_crf_that_is_left_out_does_not_count_in_the_fingerprint():
+    """What decides a cell without a chain is the same as if there were no such option."""
+    training = TrainingSpec(epochs=5)
+    fields = {"model": "all-minilm-l6-v2", "training": training, "precision": "auto"}
     assert (
         fingerprint(Encoder())
-        == fingerprint({"encoder@1": fields})
+        == fingerprint(Encoder(crf=False))
+        == fingerprint({"encoder@2": fields})
         != fingerprint(Encoder(crf=True))
     )
+
+
+def test_number_formats_have_fingerprints_of_their_own():
+    formats = ["auto", "bfloat16", "float32"]
+    assert len({fingerprint(Encoder(precision=each)) for each in formats}) == 3
 
 
 def test_tables_tell_a_crf_apart():
@@ -116,7 +149,8 @@ def test_the_best_epoch_is_kept_by_validation(encoder, classify_task, classify_e
 
 
 def test_a_batch_gives_what_each_text_gives_alone(encoder, extract_task, extract_examples):
-    predictor = encoder().fit(extract_task, extract_examples[:8], (), seed=0, context=Context())
+    approach = encoder("float32")
+    predictor = approach.fit(extract_task, extract_examples[:8], (), seed=0, context=Context())
     engine, items = predictor.engine, predictor.items(extract_examples[:8])
     together = engine.scores(items)
     for item, scores in zip(items, together, strict=True):

@@ -8,6 +8,7 @@ from textune.models.architecture import Drafts
 from textune.training.settings import TrainingSpec
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize(
     ("sort", "options", "kind"),
     [
@@ -18,12 +19,12 @@ from textune.training.settings import TrainingSpec
         (BiEncoder, {}, "pair"),
     ],
 )
-def test_operations_and_parameters_are_those_that_are_counted(
-    sort, options, kind, tiny_encoder, request
+def test_operations_and_weights_are_those_that_are_counted(
+    sort, options, kind, precision, tiny_encoder, request
 ):
     task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
     training = TrainingSpec(epochs=1, batch_size=8, lr=1e-3)
-    approach = sort(model=str(tiny_encoder), training=training, **options)
+    approach = sort(model=str(tiny_encoder), training=training, precision=precision, **options)
     train, test = examples[:30], examples[30:]
     expected = approach.forecast(task, Parts(train, (), test), Drafts())
     with meter() as fitting:
@@ -33,8 +34,33 @@ def test_operations_and_parameters_are_those_that_are_counted(
     assert expected.trainable_params == expected.total_params == predictor.total_params
     assert expected.predict_flops == pytest.approx(predicting.usage.flops)
     assert expected.fit_flops == pytest.approx(fitting.usage.flops, rel=0.02)
-    assert expected.precision == "float32"
+    weights = predictor.engine.model.parameters()
+    assert expected.weight_bytes == sum(p.numel() * p.element_size() for p in weights)
+    assert expected.precision == predictor.engine.precision == precision
     assert expected.kept_bytes > 0
+
+
+def test_bf16_halves_the_encoders_weights_and_adds_masters(
+    tiny_encoder, classify_task, classify_examples
+):
+    def forecast(precision):
+        approach = Encoder(
+            model=str(tiny_encoder),
+            training=TrainingSpec(epochs=1, batch_size=8),
+            precision=precision,
+        )
+        parts = Parts(classify_examples[:30], (), classify_examples[30:])
+        return approach.forecast(classify_task, parts, Drafts())
+
+    half, whole = forecast("bfloat16"), forecast("float32")
+    head = 33 * len(classify_task.labels)
+    encoder = whole.total_params - head
+    assert whole.weight_bytes == 4 * (encoder + head)
+    assert half.weight_bytes == 2 * encoder + 4 * head
+    assert whole.state_bytes == 12 * (encoder + head)
+    assert half.state_bytes == 18 * encoder + 12 * head
+    assert half.kept_bytes < whole.kept_bytes
+    assert half.fit_flops == whole.fit_flops
 
 
 def test_validation_is_counted_and_keeps_a_copy(tiny_encoder, classify_task, classify_examples):
@@ -45,4 +71,4 @@ def test_validation_is_counted_and_keeps_a_copy(tiny_encoder, classify_task, cla
     without = approach.forecast(classify_task, Parts(train, (), test), Drafts())
     with_valid = approach.forecast(classify_task, Parts(train, valid, test), Drafts())
     assert with_valid.fit_flops > without.fit_flops
-    assert with_valid.state_bytes == without.state_bytes * 4 / 3
+    assert with_valid.state_bytes == without.state_bytes + 4 * without.trainable_params

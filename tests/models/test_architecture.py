@@ -99,6 +99,14 @@ def test_the_library_model_is_known_before_it_is_fetched(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_weightless_encoder_has_the_format_that_is_asked_for(precision):
+    model = Architecture({"model_type": "bert"}).weightless_encoder(precision)
+    assert all(p.is_meta and not p.requires_grad for p in model.parameters())
+    assert {p.dtype for p in model.parameters()} == {getattr(torch, precision)}
+    assert weight_bytes(model) == 109_482_240 * (2 if precision == "bfloat16" else 4)
+
+
 def test_texts_that_begin_alike_begin_with_the_same_rough_tokens():
     one, other = architecture.RoughTokenizer()(["label it: good", "label it: what else"])[
         "input_ids"

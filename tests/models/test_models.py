@@ -10,8 +10,8 @@ from textune.core.files import sha256_of
 from textune.models import fetch
 from textune.models.catalog import ModelSpec, WheelSource, find_model, library_names
 from textune.models.linear import STRENGTHS, LinearClassifier, fit_each, fit_linear
-from textune.models.load import Pool, checksum, load_causal
-from textune.testing import tiny_model, tiny_model_folder
+from textune.models.load import Pool, checksum, load_causal, load_encoder
+from textune.testing import tiny_encoder_folder, tiny_model, tiny_model_folder
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,20 @@ def test_parameters_count_unpacked_when_they_are_in_4_bits(folder):
     packed = load_causal(spec, "float32", "nf4")
     assert packed.num_params == plain.num_params
     assert sum(p.numel() for p in packed.model.parameters()) < plain.num_params
+
+
+def test_an_encoder_has_the_format_that_is_asked_for_whatever_it_is_kept_in(tmp_path):
+    folder = tiny_encoder_folder(tmp_path / "whole", ["some text to read"])
+    spec = find_model(str(folder), form="encoder")
+    whole, half = load_encoder(spec), load_encoder(spec, "bfloat16")
+    assert {p.dtype for p in whole.model.parameters()} == {torch.float32}
+    assert {p.dtype for p in half.model.parameters()} == {torch.bfloat16}
+    for rounded, exact in zip(half.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(rounded, exact.bfloat16())
+    half.model.save_pretrained(tmp_path / "half")
+    half.tokenizer.save_pretrained(tmp_path / "half")
+    again = load_encoder(find_model(str(tmp_path / "half"), form="encoder"))
+    assert {p.dtype for p in again.model.parameters()} == {torch.float32}
 
 
 def test_a_checksum_sees_one_changed_bit_and_two_swapped_layers():

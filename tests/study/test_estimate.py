@@ -5,12 +5,12 @@ import pytest
 
 from textune.core.config import plain
 from textune.cost.demand import CUDA_CONTEXT_BYTES, HEAP, PROCESS_BYTES, Demand
-from textune.cost.rates import stated_rates
+from textune.cost.rates import Rates
 from textune.results.record import Cost, Record
 from textune.results.run import save_run
 from textune.results.store import Store
 from textune.study.earlier import earlier_cells, speed_of
-from textune.study.estimate import Estimator, estimate
+from textune.study.estimate import Estimator
 from textune.testing import tiny_model_folder
 
 DEMAND = Demand(
@@ -25,6 +25,16 @@ DEMAND = Demand(
     fit_traffic=1e10,
     predict_traffic=2e9,
 )
+
+RATES = {
+    "bfloat16": Rates(flops=4e11, traffic=1e10, unpacked=1e9),
+    "float32": Rates(flops=1e11, traffic=2e10, unpacked=1e9, launch_seconds=1e-3),
+}
+
+
+def estimator_of(plan, *known):
+    """Estimates on a machine of which the rates are given."""
+    return Estimator(plan, known, rates=RATES.__getitem__)
 
 
 @pytest.fixture
@@ -59,23 +69,39 @@ def test_memory_is_the_sum_of_its_parts():
     assert untrained.peak_bytes("cpu") == int(PROCESS_BYTES + 2000 + 5e8)
 
 
-def test_rates_grow_with_cores_and_seconds_with_work():
-    two, four = (stated_rates("cpu", cores=c, precision="bfloat16") for c in (2, 4))
-    assert two.fit_seconds(DEMAND) == pytest.approx(2 * four.fit_seconds(DEMAND))
-    assert two.predict_seconds(DEMAND) == pytest.approx(1e12 / 5e11 + 2e9 / 1e10)
-    twice = replace(DEMAND, fit_flops=8e12, fit_traffic=2e10)
-    assert two.fit_seconds(twice) == pytest.approx(2 * two.fit_seconds(DEMAND))
-    single = stated_rates("cpu", cores=2, precision="float32")
-    assert single.fit_seconds(DEMAND) > two.fit_seconds(DEMAND)
-    huge = stated_rates("gpu-huge", cores=2, precision="bfloat16")
-    assert huge.fit_seconds(DEMAND) < two.fit_seconds(DEMAND) / 50
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_seconds_follow_from_the_rates_of_the_number_format(plan_of, tuned, precision):
+    entry = tuned("lora")
+    entry["tuned"]["precision"] = precision
+    plan = plan_of(entry)
+    estimator = estimator_of(plan)
+    said, rates = estimator.approach("lora"), RATES[precision]
+    for cell, expected in zip(plan.cells, said.cells, strict=True):
+        demand = estimator.demand(cell)
+        assert demand.precision == precision
+        assert expected.seconds == pytest.approx(
+            (demand.fit_flops + demand.predict_flops) / rates.flops
+            + (demand.fit_traffic + demand.predict_traffic) / rates.traffic
+            + demand.launches * rates.launch_seconds
+        )
+    assert said.basis == "measured rates"
+    assert said.seconds == pytest.approx(sum(cell.seconds for cell in said.cells))
+
+
+def test_rates_are_asked_only_for_what_no_cell_says(plan_of, tuned):
+    plan = plan_of("majority", tuned("lora"))
+    known = [done(cell) for cell in plan.cells]
+    estimator = Estimator(plan, known, rates=lambda _: pytest.fail("asked"))
+    assert {estimator.approach(label).basis for label in ("majority", "lora")} == {
+        "2 cells done here"
+    }
 
 
 def test_a_tuned_approach_has_memory_time_and_price_before_anything_is_loaded(plan_of, tuned):
     plan = plan_of("majority", tuned("lora"), tuned("full"))
-    estimator = Estimator(plan, [])
+    estimator = estimator_of(plan)
     lora, full = estimator.approach("lora"), estimator.approach("full")
-    assert (lora.basis, full.trained_share) == ("stated rates", 1.0)
+    assert (lora.basis, full.trained_share) == ("measured rates", 1.0)
     assert 0 < lora.trained_share < 1
     assert lora.seconds > 0
     assert lora.price > 0
@@ -88,14 +114,14 @@ def test_a_tuned_approach_has_memory_time_and_price_before_anything_is_loaded(pl
 def test_time_grows_linearly_in_epochs(plan_of, tuned):
     def fit_flops(epochs):
         plan = plan_of(tuned("lora", epochs=epochs))
-        return Estimator(plan, []).demand(plan.cells[0]).fit_flops
+        return estimator_of(plan).demand(plan.cells[0]).fit_flops
 
     assert fit_flops(6) == pytest.approx(2 * fit_flops(3), rel=1e-6)
 
 
 def test_a_cell_larger_than_the_machine_does_not_fit(plan_of, tuned, monkeypatch):
     monkeypatch.setattr("textune.study.estimate.memory_bytes", lambda: 10**8)
-    said = estimate(plan_of(tuned("lora")), "lora", [])
+    said = estimator_of(plan_of(tuned("lora"))).approach("lora")
     assert [e.fits for e in said.cells] == [False, False]
     assert said.needed_bytes > 10**8
 
@@ -104,15 +130,15 @@ def test_an_impossible_approach_costs_nothing_and_says_why(plan_of, tuned):
     plan = plan_of("majority", tuned({"lora": {"targets": ["nowhere"]}}))
     ((label, error),) = plan.impossible.items()
     assert "nowhere" in error.message
-    assert estimate(plan, label, []).seconds == 0
+    assert estimator_of(plan).approach(label).seconds == 0
 
 
 def test_the_peak_of_a_done_cell_is_believed_and_corrects_others(plan_of, tuned):
     plan = plan_of(tuned("lora"), tuned("ia3"))
-    before = Estimator(plan, []).approach("ia3").cells[0].peak_bytes
+    before = estimator_of(plan).approach("ia3").cells[0].peak_bytes
     first = plan.cells[0]
-    peak = 3 * Estimator(plan, []).demand(first).peak_bytes("cpu")
-    estimator = Estimator(plan, [done(first, peak_bytes=peak, peak_kind="resident")])
+    peak = 3 * estimator_of(plan).demand(first).peak_bytes("cpu")
+    estimator = estimator_of(plan, done(first, peak_bytes=peak, peak_kind="resident"))
     assert {e.peak_bytes for e in estimator.approach("lora").cells} == {peak}
     assert estimator.approach("ia3").cells[0].peak_bytes == pytest.approx(3 * before, rel=1e-6)
 
@@ -152,7 +178,7 @@ def test_an_approach_without_forecast_has_rough_rates(plan_of, tuned, monkeypatc
         raise RuntimeError("no numbers")
 
     monkeypatch.setattr(Tuned, "forecast", fail)
-    said = estimate(plan_of(tuned("lora")), "lora", [])
+    said = estimator_of(plan_of(tuned("lora"))).approach("lora")
     assert (said.basis, said.needed_bytes) == ("rough rates", None)
     assert said.cells[0].peak_bytes is None
 

@@ -3,10 +3,12 @@ import json
 import pytest
 
 from textune.core.errors import DataError, ImpossibleError, ModelError
+from textune.cost.rates import Rates
 from textune.results.record import Record
-from textune.study.estimate import estimate
+from textune.study.estimate import Estimator, estimate
 
 PROMPTED = "prompted"
+RATES = Rates(flops=1e11, traffic=1e10, unpacked=1e9)
 TFIDF = "tfidf"
 
 
@@ -323,6 +325,6 @@ def test_a_model_of_the_hub_is_priced_by_its_configuration_alone(plan_of, hub, m
     plan = plan_of({approach: {"model": "someone/large"}})
     assert not plan.impossible
     (label,) = plan.study.approaches
-    said = estimate(plan, label, [])
-    assert said.basis == "stated rates"
+    said = Estimator(plan, [], rates=lambda _: RATES).approach(label)
+    assert said.basis == "measured rates"
     assert said.needed_bytes > 0

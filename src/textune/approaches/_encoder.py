@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textune.approaches._training import score_on, train_network
 from textune.approaches.base import Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.seeds import derive
 from textune.data.cutting import cut_to
@@ -17,6 +18,7 @@ from textune.data.predictions import Predictions
 from textune.data.tags import entities_of, scheme, tags_of
 from textune.data.windows import Window, divide, join, undivided
 from textune.models.catalog import find_model
+from textune.models.device import AskedPrecision, precision_of
 from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
 
@@ -33,6 +35,7 @@ class TrainedEncoder(Approach):
     """A pretrained encoder, all of whose weights are trained further."""
 
     family: ClassVar[Family] = "small model"
+    revision: ClassVar[int] = 2
     lr: ClassVar[float] = 1e-4
     """Default learning rate."""
 
@@ -40,6 +43,9 @@ class TrainedEncoder(Approach):
     """Encoder: a library name, a Hub id or a folder."""
     training: TrainingSpec = field(default_factory=lambda: TrainingSpec(epochs=5))
     """The training loop; its objective is always cross-entropy over labels or tags."""
+    precision: AskedPrecision = "auto"
+    """Number format of the encoder's weights; ``auto`` is what this machine multiplies fastest.
+    The new layer is fp32."""
 
     @abstractmethod
     def predictor(
@@ -57,9 +63,7 @@ class TrainedEncoder(Approach):
         context: Context,
     ) -> Predictor:
         """Train all weights, keep the best epoch by ``valid`` if there is one."""
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
-        from textune.training.objective import main_score
+        from textune.training.loop import Trainee
 
         predictor = self._predictor(task, seed)
         predictor.prepare(train, seed=seed)
@@ -68,11 +72,11 @@ class TrainedEncoder(Approach):
         trainee = Trainee(
             predictor.engine.model,
             predictor.engine.loss,
-            (lambda: main_score(predictor.predict(valid), task, valid)) if valid else None,
+            score_on(valid, task, lambda: predictor),
         )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
-        progress = train_loop(trainee, items, self.training, lr=lr, seed=seed, watch=watch)
-        predictor.notes |= progress.notes(lr)
+        predictor.notes |= train_network(
+            trainee, items, self.training, lr=lr, seed=seed, context=context
+        )
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -84,9 +88,9 @@ class TrainedEncoder(Approach):
         return predictor
 
     def resolved(self) -> TrainedEncoder:
-        """With the learning rate."""
+        """With the learning rate, and the number format of this machine."""
         training = replace(self.training, lr=self.training.rate(self.lr))
-        return replace(self, training=training)
+        return replace(self, training=training, precision=precision_of(self.precision))
 
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
         """From the largest step, run without weights, and the lengths of all inputs."""
@@ -95,7 +99,7 @@ class TrainedEncoder(Approach):
         from textune.training.encoder_forecast import encoder_demand
 
         draft = drafts.of(self.model, form="encoder")
-        encoder = draft.architecture.weightless_encoder()
+        encoder = draft.architecture.weightless_encoder(precision_of(self.precision))
         with torch.device("meta"):
             predictor = self.predictor(task, encoder, draft.tokenizer, draft.context)
         train, valid, test = (
@@ -118,7 +122,8 @@ class TrainedEncoder(Approach):
 
         from textune.models.load import load_encoder
 
-        loaded = load_encoder(find_model(self.model, form="encoder"))
+        spec = find_model(self.model, form="encoder")
+        loaded = load_encoder(spec, precision_of(self.precision))
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "head"))
             predictor = self.predictor(task, loaded.model, loaded.tokenizer, loaded.context)

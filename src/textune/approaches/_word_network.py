@@ -9,6 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textune.approaches._training import score_on, train_network
 from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.core.errors import ConfigError
 from textune.core.seeds import derive
@@ -80,9 +81,7 @@ class WordNetwork(Approach):
         context: Context,
     ) -> Predictor:
         """Learn the words, then all weights; keep the best epoch by ``valid`` if there is one."""
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
-        from textune.training.objective import main_score
+        from textune.training.loop import Trainee
 
         vocabulary = Vocabulary.learn(
             (text for example in train for text in example.texts),
@@ -94,13 +93,13 @@ class WordNetwork(Approach):
         trainee = Trainee(
             predictor.engine.network,
             predictor.engine.loss,
-            (lambda: main_score(predictor.predict(valid), task, valid)) if valid else None,
+            score_on(valid, task, lambda: predictor),
         )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         items = predictor.items(train)
         training = self._training(len(items))
-        progress = train_loop(trainee, items, training, lr=lr, seed=seed, watch=watch)
-        predictor.notes |= progress.notes(lr)
+        predictor.notes |= train_network(
+            trainee, items, training, lr=lr, seed=seed, context=context
+        )
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textune.approaches._training import score_on, train_network
 from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.core.errors import ConfigError, DataError
 from textune.core.seeds import derive
@@ -67,9 +68,7 @@ class BilstmCrf(Approach):
         context: Context,
     ) -> Predictor:
         """Learn the words, then all weights; keep the best epoch by ``valid`` if there is one."""
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
-        from textune.training.objective import main_score
+        from textune.training.loop import Trainee
 
         texts = (example.texts[0] for example in train)
         vocabulary = Vocabulary.learn(texts, min_count=self.min_count)
@@ -78,12 +77,12 @@ class BilstmCrf(Approach):
         trainee = Trainee(
             predictor.engine.network,
             predictor.engine.loss,
-            (lambda: main_score(predictor.predict(valid), task, valid)) if valid else None,
+            score_on(valid, task, lambda: predictor),
         )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         items = predictor.items(train)
-        progress = train_loop(trainee, items, self.training, lr=lr, seed=seed, watch=watch)
-        predictor.notes |= progress.notes(lr)
+        predictor.notes |= train_network(
+            trainee, items, self.training, lr=lr, seed=seed, context=context
+        )
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
+from textune.approaches._training import score_on, train_network
 from textune.approaches.base import Approach, Context, Family, Predictor
 from textune.approaches.nearest import LINEAR, NearestPredictor
 from textune.core.errors import ConfigError
@@ -62,9 +63,7 @@ class Contrastive(Approach):
         """Train the encoder on pairs, then the regression on what it makes of the examples."""
         from textune.models.load import load_encoder
         from textune.training.contrast import contrast_loss, pairs_of
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
-        from textune.training.objective import main_score
+        from textune.training.loop import Trainee
 
         loaded = load_encoder(find_model(self.model, form="encoder"))
         labels = task.labels_of(train)
@@ -80,12 +79,11 @@ class Contrastive(Approach):
         trainee = Trainee(
             loaded.model.requires_grad_(True),
             partial(contrast_loss, loaded),
-            (lambda: main_score(fitted().predict(valid), task, valid)) if valid else None,
+            score_on(valid, task, fitted),
         )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
-        progress = train_loop(trainee, pairs, self.training, lr=lr, seed=seed, watch=watch)
+        notes = train_network(trainee, pairs, self.training, lr=lr, seed=seed, context=context)
         predictor = fitted()
-        predictor.notes |= {"pairs": len(pairs), **progress.notes(lr)}
+        predictor.notes |= {"pairs": len(pairs), **notes}
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:

@@ -93,16 +93,16 @@ class NearestPredictor(Predictor):
 
     def features(self, examples: Sequence[Example]) -> np.ndarray:
         """Features (N, D) of single texts, (N, 4 D) of pairs."""
-        from textune.models.encode import embed
+        import torch
 
-        sides = [
+        from textune.models.encode import embed
+        from textune.models.text_net import described
+
+        sides = (
             embed(self.loaded, [e.texts[side] for e in examples])
             for side in range(self.task.kind.num_texts)
-        ]
-        if len(sides) == 1:
-            return sides[0]
-        left, right = sides
-        return np.concatenate([left, right, np.abs(left - right), left * right], axis=1)
+        )
+        return described(*map(torch.from_numpy, sides)).numpy()
 
     def predict(self, examples: Sequence[Example]) -> Predictions:
         """Features, then scores of the labels."""

@@ -15,7 +15,7 @@ from textune.core.errors import ConfigError, ImpossibleError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.models.catalog import find_model
-from textune.models.device import Precision, best_precision
+from textune.models.device import AskedPrecision, precision_of
 from textune.prompts.choosers import base as choosers
 from textune.prompts.choosers.balanced import Balanced
 from textune.prompts.choosers.base import Chooser, Embed, Matcher
@@ -39,6 +39,7 @@ class Prompted(Approach):
     """A language model as it is, asked with an instruction and n demonstrations."""
 
     family: ClassVar[Family] = "prompted"
+    revision: ClassVar[int] = 2
     kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
     reads_prompt: ClassVar[bool] = True
 
@@ -60,7 +61,7 @@ class Prompted(Approach):
     calibrated: bool = added(False)
     """Contextual calibration (Zhao et al., 2021): scores of labels are divided by those that the
     prompt makes of inputs without content."""
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    precision: AskedPrecision = "auto"
     """Number format of the weights; ``auto`` is what this machine multiplies fastest."""
 
     def __post_init__(self) -> None:
@@ -120,7 +121,7 @@ class Prompted(Approach):
 
     def resolved(self) -> Prompted:
         """With the number format of this machine and the limit of free text."""
-        with_precision = replace(self, precision=self._precision())
+        with_precision = replace(self, precision=precision_of(self.precision))
         most = self._free()
         return replace(with_precision, most_tokens=most) if most else with_precision
 
@@ -136,7 +137,7 @@ class Prompted(Approach):
         draft = drafts.of(self.model)
         match = self.choose.like(parts.train, self.shots) if self.shots else None
         prompter = self._prompter(task, match, draft.tokenizer, draft.context)
-        engine = CausalEngine(draft.weightless(self._precision()))
+        engine = CausalEngine(draft.weightless(precision_of(self.precision)))
         return answering_demand(self._readout(engine, prompter), parts.train, parts.test)
 
     def label(self) -> str:
@@ -179,9 +180,6 @@ class Prompted(Approach):
             return MOST_TOKENS.get(self.answers, 0)
         return self.most_tokens
 
-    def _precision(self) -> Precision:
-        return best_precision() if self.precision == "auto" else self.precision
-
     def _embed(self) -> Embed | None:
         """The encoder that demonstrations are chosen with."""
         if self.choose.encoder is None:
@@ -216,7 +214,7 @@ class Prompted(Approach):
     ) -> Predictor:
         from textune.engine.causal import CausalEngine
 
-        loaded = context.pool.borrow(find_model(self.model), self._precision(), "none")
+        loaded = context.pool.borrow(find_model(self.model), precision_of(self.precision), "none")
         match = self.choose.matcher(kept, task, self.shots, embed=embed) if kept else None
         prompter = self._prompter(task, match, loaded.tokenizer, loaded.context)
         readout = self._readout(CausalEngine(loaded.model), prompter)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
+from textune.approaches._training import train_network
 from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
 from textune.core.artifacts import write_json
 from textune.core.config import PluginOf
@@ -18,7 +19,7 @@ from textune.methods import base as methods
 from textune.methods.base import Method
 from textune.methods.lora import LoRA
 from textune.models.catalog import find_model
-from textune.models.device import Precision, best_precision
+from textune.models.device import AskedPrecision, Precision, precision_of
 from textune.prompts.template import REVISION as PROMPT_REVISION
 from textune.results.record import Setting
 from textune.tasks.base import TaskSpec
@@ -40,6 +41,7 @@ class Tuned(Approach):
     """A language model adapted to the task by a tuning method."""
 
     family: ClassVar[Family] = "tuned"
+    revision: ClassVar[int] = 2
     kinds: ClassVar[frozenset[str]] = LABEL_KINDS | {"extract"}
     reads_prompt: ClassVar[bool] = True
 
@@ -51,7 +53,7 @@ class Tuned(Approach):
     """The training loop."""
     search: SearchSpec | None = None
     """Trials inside the training part that choose the settings first; their cost is the cell's."""
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    precision: AskedPrecision = "auto"
     """Number format of the weights; ``auto`` is what this machine multiplies fastest."""
 
     def fit(
@@ -114,8 +116,7 @@ class Tuned(Approach):
         """One training with settled settings."""
         import torch
 
-        from textune.training.loop import Trainee, Watch
-        from textune.training.loop import train as train_loop
+        from textune.training.loop import Trainee
         from textune.training.objective import loss_of, validation
 
         loaded = self._borrow(context)
@@ -130,16 +131,14 @@ class Tuned(Approach):
             validation(readout, valid) if valid else None,
             self.method.hooks(adapted),
         )
-        watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
         try:
-            progress = train_loop(
-                trainee, readout.items(train), self.training, lr=lr, seed=seed, watch=watch
+            predictor.notes |= train_network(
+                trainee, readout.items(train), self.training, lr=lr, seed=seed, context=context
             )
         except BaseException:
             predictor.close()
             raise
         readout.engine.forget_prefixes()
-        predictor.notes |= progress.notes(lr)
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -154,7 +153,7 @@ class Tuned(Approach):
 
     def merged(self, folder: Path, *, context: Context) -> PreTrainedModel:
         """The base in 16 or 32 bits, also where training held it in 4, with the change in it."""
-        return self._merged(folder, self._precision(), context)
+        return self._merged(folder, precision_of(self.precision), context)
 
     def as_lora(
         self, folder: Path, adapter: Path, rank: int, *, context: Context
@@ -188,7 +187,7 @@ class Tuned(Approach):
     def resolved(self) -> Tuned:
         """With the number format of this machine and the method's learning rate."""
         training = replace(self.training, lr=self._lr())
-        return replace(self, precision=self._precision(), training=training)
+        return replace(self, precision=precision_of(self.precision), training=training)
 
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
         """From the largest step, run without weights, and the lengths of all inputs."""
@@ -205,7 +204,7 @@ class Tuned(Approach):
             for part in (tuple(parts.train), tuple(parts.valid), tuple(parts.test))
         )
         items = training_items(prompter, parts.train, train)
-        model = draft.weightless(self._precision())
+        model = draft.weightless(precision_of(self.precision))
         like = make_readout(CausalEngine(model), prompter)
         added, writes = like.added(parts.train), like.writes
 
@@ -244,12 +243,9 @@ class Tuned(Approach):
     def _lr(self) -> float:
         return self.training.rate(self.method.lr)
 
-    def _precision(self) -> Precision:
-        return best_precision() if self.precision == "auto" else self.precision
-
     def _borrow(self, context: Context) -> Loaded:
         model = find_model(self.model)
-        return context.pool.borrow(model, self._precision(), self.method.quantisation)
+        return context.pool.borrow(model, precision_of(self.precision), self.method.quantisation)
 
     def _predictor(
         self, task: TaskSpec, loaded: Loaded, adapted: nn.Module, context: Context

@@ -1,9 +1,10 @@
-"""How fast a machine works, as stated defaults; studies correct them by what was measured.
+"""How long a machine needs for a demand, by what it does in a second.
 
-What is not covered: other work on the machine, and several devices.
+What is not covered: who measures that (``study.speed``), other work on the machine, and several
+devices.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from textune.core.registry import Spec
 from textune.cost.demand import Demand
@@ -36,24 +37,7 @@ class Rates(Spec):
         return demand.predict_flops / self.flops + demand.predict_traffic / self.traffic
 
 
-CORE = {
-    "bfloat16": Rates(flops=2.5e11, traffic=5e9, unpacked=2.5e8),
-    "float32": Rates(flops=5e10, traffic=5e9, unpacked=2.5e8),
-}
-"""One core. The first one is set so that the cells ``lora`` and ``zero-shot`` of
-``docs/results/scicite.md`` come out (two cores, AVX512-BF16); the rate of unpacking is assumed."""
-DEVICE = {
-    "gpu-small": Rates(flops=4e13, traffic=2e11, unpacked=5e10, launch_seconds=1.5e-3),
-    "gpu-large": Rates(flops=1.2e14, traffic=8e11, unpacked=2e11, launch_seconds=1.5e-3),
-    "gpu-huge": Rates(flops=3.5e14, traffic=2e12, unpacked=5e11, launch_seconds=1e-3),
-}
-"""A device by its name in the price table: about four tenths of published peaks (assumed)."""
-
-
-def stated_rates(machine: str, *, cores: int, precision: str) -> Rates:
-    """The defaults for a machine by its name in the price table; processors by the core."""
-    if machine in DEVICE:
-        return DEVICE[machine]
-    core = CORE[precision]
-    scaled = {name: getattr(core, name) * cores for name in ("flops", "traffic", "unpacked")}
-    return replace(core, **scaled)
+LAUNCH_SECONDS = {"cpu": 0.0, "gpu-small": 1.5e-3, "gpu-large": 1.5e-3, "gpu-huge": 1e-3}
+"""Least time of one layer in one pass, by a machine's name in the price table (assumed)."""
+UNPACKED = 2.5e8
+"""Weights that a core unpacks in a second, where that cannot be measured (assumed)."""

@@ -22,6 +22,8 @@ import torch
 from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from textune.models.softmax import Seen, two_part_softmax
+
 NAME = "textune_packed"
 
 
@@ -52,7 +54,7 @@ class Block:
     """Place in the flattened block of each token, in the row's order."""
     positions_SL: torch.Tensor
     """Position of each cell, counted from the start of the prefix."""
-    _seen: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = field(default_factory=dict)
+    _seen: dict[int | None, tuple[Seen, Seen]] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Block":
         """The same block with its tensors on a device."""
@@ -63,8 +65,8 @@ class Block:
             positions_SL=self.positions_SL.to(device),
         )
 
-    def seen(self, prefix: int, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """What each query may see of the prefix (S, 1, L, P) and its segment (S, 1, L, L).
+    def seen(self, prefix: int, window: int | None) -> tuple[Seen, Seen]:
+        """What each query may see of the prefix (S, L, P) and its segment (S, L, L).
 
         None stands for the whole prefix. The same for every layer, so computed once.
         """
@@ -73,9 +75,9 @@ class Block:
             if window is not None:
                 positions = self.positions_SL
                 place = torch.arange(prefix, device=own.device)
-                to_prefix = (positions[:, :, None] - place < window).unsqueeze(1)
+                to_prefix = positions[:, :, None] - place < window
                 own = own & (positions[:, :, None] - positions[:, None, :] < window)
-            self._seen[window] = (to_prefix, own.unsqueeze(1))
+            self._seen[window] = (to_prefix, own)
         return self._seen[window]
 
 
@@ -162,10 +164,17 @@ class Rule:
             return products
         return torch.tanh(products / self.softcap) * self.softcap
 
+    def weights(
+        self, to_prefix: torch.Tensor, to_own: torch.Tensor, seen: tuple[Seen, Seen]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention weights on the prefix (K, S, G, L, P) and on the segment (K, S, G, L, L).
 
-def hide(products: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """Products with those that may not be seen at the lowest number."""
-    return products.masked_fill(~seen, torch.finfo(products.dtype).min)
+        From products that are not scaled yet.
+        """
+        if self.softcap is None:
+            return two_part_softmax(to_prefix, to_own, seen, self.scale)
+        first, second = (self.capped(part * self.scale) for part in (to_prefix, to_own))
+        return two_part_softmax(first, second, seen, 1.0)
 
 
 def _prefix_attention(
@@ -182,10 +191,11 @@ def _prefix_attention(
     seen = distance >= 0
     if window is not None:
         seen = seen & (distance < window)
-    folded = query.reshape(heads, -1, width) * rule.scale  # (K, G*R, D)
-    products = rule.capped(folded @ key.transpose(-1, -2)).view(heads, -1, size, whole)
-    weights = hide(products, seen).softmax(-1)
-    mixed = weights.view(heads, -1, whole) @ value
+    folded = query.reshape(heads, -1, width)  # (K, G*R, D)
+    products = (folded @ key.transpose(-1, -2)).view(heads, 1, -1, size, whole)
+    nothing = products.new_empty((*products.shape[:-1], 0))
+    weights, _ = rule.weights(products, nothing, (seen[None], None))
+    mixed = weights.reshape(heads, -1, whole) @ value
     return mixed.view(-1, size, width).transpose(0, 1)
 
 
@@ -193,7 +203,7 @@ def _block_attention(
     own: tuple[torch.Tensor, ...],
     prefix: _KeysValues,
     block: Block,
-    seen: tuple[torch.Tensor | None, torch.Tensor],
+    seen: tuple[Seen, Seen],
     rule: Rule,
 ) -> torch.Tensor:
     """Attention of the segments of a block, each to the prefix and itself.
@@ -204,17 +214,13 @@ def _block_attention(
     query, key, value = (_ToBlock.apply(part, block) for part in own)  # type: ignore[no-untyped-call]  # torch's apply
     (segments, longest, _, width), heads = query.shape, key.shape[2]
     groups, size = query.shape[2] // heads, prefix[0].shape[1]
-    query = (query * rule.scale).view(segments, longest, heads, groups, width)
+    query = query.view(segments, longest, heads, groups, width)
     query = query.permute(2, 0, 3, 1, 4).reshape(heads, segments, -1, width)  # (K, S, G*L, D)
     key, value = key.permute(2, 0, 1, 3), value.permute(2, 0, 1, 3)  # (K, S, L, D)
-    to_own = rule.capped(query @ key.transpose(-1, -2))
-    to_prefix = rule.capped(query.view(heads, -1, width) @ prefix[0].transpose(-1, -2))
-    to_own = hide(to_own.view(heads, segments, groups, longest, longest), seen[1])
+    to_own = (query @ key.transpose(-1, -2)).view(heads, segments, groups, longest, longest)
+    to_prefix = query.view(heads, -1, width) @ prefix[0].transpose(-1, -2)
     to_prefix = to_prefix.view(heads, segments, groups, longest, size)
-    if seen[0] is not None:
-        to_prefix = hide(to_prefix, seen[0])
-    weights = torch.cat([to_prefix, to_own], -1).softmax(-1)
-    on_prefix, on_own = weights[..., :size], weights[..., size:]
+    on_prefix, on_own = rule.weights(to_prefix, to_own, seen)
     mixed = on_own.reshape(heads, segments, -1, longest) @ value
     on_prefix = on_prefix.reshape(heads, segments * groups * longest, size)
     mixed = mixed + (on_prefix @ prefix[1]).view_as(mixed)

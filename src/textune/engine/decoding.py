@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from textune.engine.attention import PrefixCache, Rule, hide, register
+from textune.engine.attention import PrefixCache, Rule, register
+from textune.models.softmax import hide
 
 NAME = "textune_decoding"
 ROOM = 32

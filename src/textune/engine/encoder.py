@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from textune.cost.meter import count_work
+from textune.models.device import Precision
 from textune.models.encoder_head import BiEncoder, EncoderWithHead
 
 BATCH = 64
@@ -59,6 +60,11 @@ class EncoderEngine:
         self.exclusive = exclusive
         table = model.encoder.get_input_embeddings()
         self._dense = _size(model) - _size(table)  # tables only look up
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the encoder; what is made of its states is fp32."""
+        return "float32" if self.model.encoder.dtype == torch.float32 else "bfloat16"
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
         """Tokens and words of texts that fit the context."""

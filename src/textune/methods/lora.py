@@ -95,6 +95,22 @@ class LoRA(PeftMethod):
             _start_at_principal(adapted, self.config([]))
         return adapted
 
+    def wrap(self, model: Any, config: Any) -> nn.Module:
+        """As every method of ``peft``, with layers that compute leanly."""
+        from textune.models.lean_lora import make_lora_lean
+
+        adapted = super().wrap(model, config)
+        make_lora_lean(adapted)
+        return adapted
+
+    def load(self, model: Any, folder: Path) -> nn.Module:
+        """As every method of ``peft``, with layers that compute leanly."""
+        from textune.models.lean_lora import make_lora_lean
+
+        adapted = super().load(model, folder)
+        make_lora_lean(adapted)
+        return adapted
+
     def save(self, adapted: Any, folder: Path) -> None:
         """A plain LoRA folder, whatever it started from."""
         adapted.save_pretrained(folder, safe_serialization=True, selected_adapters=["default"])

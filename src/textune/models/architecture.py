@@ -105,8 +105,8 @@ class Architecture:
         make_lean(model)
         return frozen(model)
 
-    def weightless_encoder(self) -> "PreTrainedModel":
-        """The real encoder on the meta device in fp32, frozen.
+    def weightless_encoder(self, precision: Precision) -> "PreTrainedModel":
+        """The real encoder on the meta device, frozen.
 
         Raises:
             ModelError: it is no encoder.
@@ -118,7 +118,7 @@ class Architecture:
 
         try:
             with torch.device("meta"):
-                model = AutoModel.from_config(self.config, dtype=torch.float32)
+                model = AutoModel.from_config(self.config, dtype=getattr(torch, precision))
         except (ValueError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(
@@ -205,7 +205,7 @@ def packed_parameters(model: "PreTrainedModel") -> list["nn.Parameter"]:
     return [p for m in linear for name, p in m.named_parameters() if name == "weight"]
 
 
-def weight_bytes(model: "PreTrainedModel", packed: Sequence["nn.Parameter"] = ()) -> float:
+def weight_bytes(model: "nn.Module", packed: Sequence["nn.Parameter"] = ()) -> float:
     """Bytes of a model's weights, counted by its shapes, some of them in 4 bits."""
     few = {id(p) for p in packed}
     return sum(

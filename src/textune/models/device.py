@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 Precision = Literal["bfloat16", "float32"]
+AskedPrecision = Literal["auto", "bfloat16", "float32"]
+"""``auto`` is what this machine multiplies fastest."""
 
 
 def has_cuda() -> bool:
@@ -33,6 +35,11 @@ def best_precision() -> Precision:
     except OSError:
         return "float32"
     return "bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+
+
+def precision_of(asked: AskedPrecision) -> Precision:
+    """The number format that is asked for, on this machine."""
+    return best_precision() if asked == "auto" else asked
 
 
 class CudaPeak:

@@ -1,5 +1,7 @@
 """A text encoder with a new linear layer: on means of tokens, or on the first token of each word.
 
+The encoder may be in bf16. Whatever is made of its last states is fp32, and so are the logits.
+
 Legend: B texts, L tokens, D width, C outputs, R rows that are read.
 """
 
@@ -36,13 +38,18 @@ class EncoderWithHead(nn.Module):
         self, inputs: dict[str, torch.Tensor], read_RN: torch.Tensor | None
     ) -> torch.Tensor:
         """Logits (R, C): of the tokens at (text, place) pairs (R, 2), or of every text's mean."""
-        hidden_BLD = self.encoder(**inputs).last_hidden_state
+        hidden_BLD = self._hidden(inputs)
         if read_RN is None:
             features_RD = mean_of_tokens(hidden_BLD, inputs["attention_mask"])
         else:
             features_RD = hidden_BLD[read_RN[:, 0], read_RN[:, 1]]
         logits: torch.Tensor = self.head(self.dropout(features_RD))
         return logits
+
+    def _hidden(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The encoder's last states (B, L, D), in fp32 from here on."""
+        hidden_BLD: torch.Tensor = self.encoder(**inputs).last_hidden_state
+        return hidden_BLD.float()
 
 
 class BiEncoder(EncoderWithHead):
@@ -65,8 +72,7 @@ class BiEncoder(EncoderWithHead):
 
     def described(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """What the new layer reads (R, 4 D)."""
-        hidden_BLD = self.encoder(**inputs).last_hidden_state
-        mean_BD = mean_of_tokens(hidden_BLD, inputs["attention_mask"])
+        mean_BD = mean_of_tokens(self._hidden(inputs), inputs["attention_mask"])
         return described(*nn.functional.normalize(mean_BD, dim=-1).chunk(2))
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from textune.models.kernels import kernels_for
+
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3", "SmolLM3", "Granite")
 """Families of transformers whose ``RMSNorm`` and ``MLP`` are written as the ones below."""
 
@@ -67,6 +69,14 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+        kernels = kernels_for(x)
+        if kernels is not None and x.is_contiguous():
+            normed, scale = torch.empty_like(x), x.new_empty((*x.shape[:-1], 1), dtype=torch.float)
+            kernels.run(
+                "norm_forward", x, weight, normed, scale, scale.numel(), len(weight), epsilon
+            )
+            ctx.save_for_backward(x, weight, scale)
+            return normed
         wide = x.float()
         scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)
         ctx.save_for_backward(x, weight, scale)
@@ -77,8 +87,14 @@ class _Norm(torch.autograd.Function):
         ctx: Any, gradient: torch.Tensor
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         x, weight, scale = ctx.saved_tensors
-        normed = x.float() * scale
         to_weight = to_x = None
+        kernels = kernels_for(x)
+        if kernels is not None and not ctx.needs_input_grad[1]:
+            to_x, gradient = torch.empty_like(x), gradient.contiguous()
+            size = scale.numel(), len(weight)
+            kernels.run("norm_backward", gradient, x.contiguous(), weight, scale, to_x, *size)
+            return to_x, None, None
+        normed = x.float() * scale
         if ctx.needs_input_grad[1]:
             to_weight = (gradient * normed.to(x.dtype)).flatten(0, -2).sum(0)
         if ctx.needs_input_grad[0]:
@@ -94,10 +110,20 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(gate, up)
+        kernels = kernels_for(gate)
+        if kernels is not None and gate.is_contiguous() and up.is_contiguous():
+            out = torch.empty_like(gate)
+            kernels.run("gated_forward", gate, up, out, gate.numel())
+            return out
         return functional.silu(gate) * up
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         gate, up = ctx.saved_tensors
+        kernels = kernels_for(gate)
+        if kernels is not None and gate.is_contiguous() and up.is_contiguous():
+            back = torch.empty_like(gate), torch.empty_like(up)
+            kernels.run("gated_backward", gradient.contiguous(), gate, up, *back, gate.numel())
+            return back
         to_up = gradient * functional.silu(gate)
         return torch.ops.aten.silu_backward(gradient * up, gate), to_up

@@ -159,15 +159,20 @@ def nf4_config(dtype: torch.dtype) -> BitsAndBytesConfig:
     )
 
 
-def load_encoder(spec: ModelSpec) -> Loaded:
-    """A sentence encoder in fp32 and evaluation mode.
+def load_encoder(spec: ModelSpec, precision: Precision = "float32") -> Loaded:
+    """A sentence encoder in evaluation mode, nothing of it trainable.
 
     Raises:
         ModelError: the weights cannot be had, or the folder is not an encoder in safetensors.
     """
     folder = local_folder(spec)
     with _explained(spec, folder, "encoder"):
-        model = AutoModel.from_pretrained(folder, use_safetensors=True, device_map=device_name())
+        model = AutoModel.from_pretrained(
+            folder,
+            dtype=getattr(torch, precision),
+            use_safetensors=True,
+            device_map=device_name(),
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     return Loaded(spec, frozen(model), tokenizer)
 

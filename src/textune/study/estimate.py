@@ -1,8 +1,9 @@
 """What the cells of an approach will take: memory, seconds, money.
 
 Of three sources the best that there is: cells of the approach that were done here; the speed that
-cells of any run on this machine reached on the same model; stated rates. Memory comes from shapes,
-corrected by the peaks of this study's cells. What has no forecast has rough rates an example.
+cells of any run on this machine reached on the same model; rates measured on the machine itself.
+Memory comes from shapes, corrected by the peaks of this study's cells. What has no forecast has
+rough rates an example.
 """
 
 import contextlib
@@ -15,14 +16,15 @@ from textune.approaches.base import Parts
 from textune.core.errors import TextuneError
 from textune.cost.demand import Demand, Device
 from textune.cost.price import load_prices, price, token_price
-from textune.cost.rates import stated_rates
+from textune.cost.rates import Rates
 from textune.cost.served import ServedTokens, together
 from textune.models.architecture import Drafts
-from textune.models.device import device_name, price_name
+from textune.models.device import Precision, device_name, price_name
 from textune.results.record import Cost, Record
 from textune.study.earlier import Earlier, speed_of
 from textune.study.machine import cores, memory_bytes
 from textune.study.plan import Cell, Plan
+from textune.study.speed import measured_rates
 
 ROUGH_FIT = {"baseline": 0.0, "small model": 0.01, "prompted": 0.0, "tuned": 0.25}
 """Seconds for one training example (all epochs), by family."""
@@ -56,7 +58,7 @@ class Estimate:
     """Of its cells that are left to do; None where the price table does not know one of them."""
     currency: str
     basis: str
-    """``3 cells done here``, ``2 earlier cells``, ``stated rates`` or ``rough rates``."""
+    """``3 cells done here``, ``2 earlier cells``, ``measured rates`` or ``rough rates``."""
     trained_share: float | None
     """Trained parameters by all."""
     needed_bytes: int | None
@@ -80,10 +82,12 @@ class Estimator:
         known: Sequence[Record],
         earlier: Sequence[Earlier] = (),
         drafts: Drafts | None = None,
+        rates: Callable[[Precision], Rates] = measured_rates,
     ) -> None:
         """``known`` are records of the plan's cells, ``earlier`` what other runs say.
 
-        ``drafts`` may be shared with other plans that stand on the same models.
+        ``drafts`` may be shared with other plans that stand on the same models. ``rates`` are
+        asked only for what no cell says.
         """
         self.plan = plan
         self.known = {r.fingerprint: r for r in known}
@@ -91,6 +95,7 @@ class Estimator:
         self.device: Device = "cuda" if device_name() == "cuda" else "cpu"
         self.prices = load_prices()
         self._drafts = drafts or Drafts()
+        self._rates = rates
         self._demands: dict[tuple[str, int], Demand | None] = {}
         self._served: dict[tuple[str, int], dict[str, ServedTokens]] = {}
 
@@ -181,12 +186,12 @@ class Estimator:
                 f"{speed.num_cells} earlier cells",
             )
 
-        def stated(cell: Cell) -> float:
+        def by_rates(cell: Cell) -> float:
             demand = self._known_demand(cell)
-            rates = stated_rates(price_name(), cores=cores(), precision=demand.precision)
+            rates = self._rates(demand.precision)
             return rates.fit_seconds(demand) + rates.predict_seconds(demand)
 
-        return stated, "stated rates"
+        return by_rates, "measured rates"
 
     def _known_demand(self, cell: Cell) -> Demand:
         demand = self.demand(cell)

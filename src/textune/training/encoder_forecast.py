@@ -7,7 +7,8 @@ from textune.core.seeds import generator
 from textune.cost.demand import Demand
 from textune.engine.encoder import Encoded, EncoderEngine, in_batches
 from textune.engine.forecast import PASSES, kept_bytes
-from textune.training.forecast import UPDATE_BYTES
+from textune.models.architecture import weight_bytes
+from textune.training.forecast import UPDATE_BYTES, state_bytes
 from textune.training.settings import TrainingSpec
 
 
@@ -30,13 +31,12 @@ def encoder_demand(
     fitted = spec.epochs * sum(map(engine.num_cells, batches))
     checked, tested = spec.epochs * _predicted(valid, engine), _predicted(test, engine)
     moved = PASSES * kept / engine.num_cells(largest)
-    copies = 3 + bool(valid)  # gradient and two moments, and the best epoch where one is chosen
     return Demand(
-        precision="float32",
+        precision=engine.precision,
         total_params=params,
         trainable_params=params,
-        weight_bytes=4.0 * params,
-        state_bytes=4.0 * copies * params,
+        weight_bytes=weight_bytes(model),
+        state_bytes=sum(state_bytes(p, keeps_best=bool(valid)) for p in model.parameters()),
         kept_bytes=float(kept),
         fit_flops=engine.flops(fitted, passes=3) + engine.flops(checked, passes=1),
         fit_traffic=moved * fitted + steps * UPDATE_BYTES * params,

@@ -146,7 +146,7 @@ def _passing(
         ),
         total_params=sum(p.numel() for p in adapted.parameters()),
         trainable_params=num_trainable,
-        state_bytes=sum(_state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
+        state_bytes=sum(state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
         kept_bytes=step.kept + step.kept / layers + max(map(_bytes, trainable), default=0),
         fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
         fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
@@ -166,8 +166,11 @@ def _bytes(parameter: nn.Parameter) -> int:
     return parameter.numel() * parameter.element_size()
 
 
-def _state_bytes(parameter: nn.Parameter, *, keeps_best: bool) -> int:
-    """As ``training.masters`` makes it: gradient, moments, master with gradient, the best."""
+def state_bytes(parameter: nn.Parameter, *, keeps_best: bool) -> int:
+    """What a trainable parameter has beside it, as ``training.masters`` makes it.
+
+    Gradient and moments, a master with its gradient, and the best values where they are kept.
+    """
     each = parameter.element_size() + 8 + 4 * keeps_best
     if parameter.dtype != torch.float32:
         each += 8

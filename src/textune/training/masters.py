@@ -35,7 +35,10 @@ class Masters:
             }
             for factor in sorted(set(factors))
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=weight_decay)
+        on_cpu = all(m.device.type == "cpu" for m in self.masters)  # elsewhere torch chooses well
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=0.0, weight_decay=weight_decay, fused=on_cpu or None
+        )
         for parameter, master in zip(self.parameters, self.masters, strict=True):
             parameter.grad = torch.zeros_like(parameter)
             if parameter is not master:

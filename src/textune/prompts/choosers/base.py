@@ -4,7 +4,6 @@ A demonstration comes from the training part, and no example is its own: a train
 the same texts is never shown to it. Case, punctuation and spaces do not tell texts apart.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -26,7 +25,7 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chooser(Plugin, ABC):
+class Chooser(Plugin):
     """A way to choose demonstrations."""
 
     title: ClassVar[str]
@@ -39,7 +38,6 @@ class Chooser(Plugin, ABC):
         """The sentence encoder that it needs, where it needs one."""
         return None
 
-    @abstractmethod
     def kept(
         self,
         train: Sequence[Example],
@@ -49,11 +47,12 @@ class Chooser(Plugin, ABC):
         seed: int,
         embed: Embed | None = None,
     ) -> list[Example]:
-        """The part of the training part that prompts may show, which a bundle keeps.
+        """The part of the training part that prompts may show, which a bundle keeps: here all.
 
         Raises:
             DataError: the training part has too few examples.
         """
+        return list(train)
 
     def matcher(
         self,

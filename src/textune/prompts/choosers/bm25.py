@@ -28,18 +28,6 @@ class Bm25(Chooser):
     title: ClassVar[str] = "nearest (BM25)"
     per_example: ClassVar[bool] = True
 
-    def kept(
-        self,
-        train: Sequence[Example],
-        task: TaskSpec,
-        shots: int,
-        *,
-        seed: int,
-        embed: Embed | None = None,
-    ) -> list[Example]:
-        """The whole training part."""
-        return list(train)
-
     def matcher(
         self,
         kept: Sequence[Example],

@@ -33,18 +33,6 @@ class Embedding(Chooser):
         """The sentence encoder."""
         return self.model
 
-    def kept(
-        self,
-        train: Sequence[Example],
-        task: TaskSpec,
-        shots: int,
-        *,
-        seed: int,
-        embed: Embed | None = None,
-    ) -> list[Example]:
-        """The whole training part."""
-        return list(train)
-
     def matcher(
         self,
         kept: Sequence[Example],

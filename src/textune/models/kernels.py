@@ -1,0 +1,96 @@
+"""Compiled row-wise work for bf16 on processors, where the machine has a C compiler.
+
+``kernels.c`` is compiled once and kept in the cache folder. Without a compiler, on another device
+or in another format, callers do the same with torch's operations, which is what tests compare
+with. Threads are those of torch: both use the same OpenMP library.
+"""
+
+import ctypes
+import functools
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+
+from textune.core import files
+from textune.core.errors import StoreError
+from textune.models.fetch import cache_folder
+
+SOURCE = Path(__file__).with_name("kernels.c")
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-fopenmp",
+    "-shared",
+    "-fPIC",
+    # sums in any order, as vectors need; -ffast-math would change rounding in the whole process
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-signed-zeros",
+    "-fassociative-math",
+    "-ffinite-math-only",
+)
+_Argument = torch.Tensor | int | float | None
+
+
+class Kernels:
+    """The functions of ``kernels.c``; tensors are passed by address, whole and contiguous."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+
+    def run(self, name: str, *arguments: _Argument) -> None:
+        """Call one function."""
+        self._library[name](*map(_passed, arguments))
+
+
+def _passed(argument: _Argument) -> object:
+    if isinstance(argument, torch.Tensor):
+        assert argument.is_contiguous(), "kernels read whole arrays"
+        return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, int):
+        return ctypes.c_long(argument)
+    return ctypes.c_float(argument) if argument is not None else ctypes.c_void_p(None)
+
+
+def kernels_for(tensor: torch.Tensor) -> Kernels | None:
+    """What can work on such a tensor; None where torch must."""
+    if tensor.dtype != torch.bfloat16 or tensor.device.type != "cpu":
+        return None
+    return compiled()
+
+
+@functools.cache
+def compiled() -> Kernels | None:
+    """The kernels, compiled now or before; None where that is not possible."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
+    try:
+        if not path.is_file():
+            with files.locked(path.with_suffix(".lock")):
+                _compile(compiler, path)
+        return Kernels(path)
+    except (OSError, StoreError, subprocess.CalledProcessError):
+        return None
+
+
+def _digest(compiler: str) -> str:
+    """What the result of compiling depends on: source, flags, compiler, processor."""
+    flags = [li for li in Path("/proc/cpuinfo").read_text("utf-8").split("\n") if "flags" in li]
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
+    parts = (SOURCE.read_bytes(), " ".join(FLAGS).encode(), version, flags[0].encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _compile(compiler: str, path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="textune-") as folder:
+        made = Path(folder) / "kernels.so"
+        command = [compiler, *FLAGS, "-o", str(made), str(SOURCE), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        with files.replacing(path) as temporary:
+            shutil.copy(made, temporary)

@@ -1,0 +1,128 @@
+import json
+import math
+import sys
+
+import pytest
+
+from textune.core.config import plain
+from textune.cost.rates import UNPACKED, Rates
+from textune.models.fetch import cache_folder
+from textune.study import speed
+from textune.study.machine import cores
+
+RATES = Rates(flops=3e11, traffic=2e10, unpacked=1e9, launch_seconds=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def new_machine(tmp_path, monkeypatch):
+    """A machine of which nothing is known, on which a measurement is quick."""
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(speed, "LIMIT_SECONDS", 0.0)
+    speed.measured_rates.cache_clear()
+    yield
+    speed.measured_rates.cache_clear()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The number formats in which rates were measured; all are the same here."""
+    found = []
+
+    def measure(precision):
+        found.append(precision)
+        return RATES
+
+    monkeypatch.setattr(speed, "_measure", measure)
+    return found
+
+
+def answers():
+    return sorted((cache_folder() / "speed").glob("*.json"))
+
+
+def ask(precision="bfloat16"):
+    """Ask as a process does that begins."""
+    speed.measured_rates.cache_clear()
+    return speed.measured_rates(precision)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_machine_measures_itself(precision):
+    import torch
+
+    threads = torch.get_num_threads()
+    rates = ask(precision)
+    for rate in (rates.flops, rates.traffic, rates.unpacked):
+        assert math.isfinite(rate)
+        assert rate > 0
+    assert rates.launch_seconds >= 0
+    assert torch.get_num_threads() == threads
+    (answer,) = answers()
+    assert json.loads(answer.read_text()) == plain(rates)
+
+
+def test_it_is_measured_with_the_threads_of_a_single_worker(monkeypatch):
+    import torch
+
+    found = []
+    monkeypatch.setattr(speed, "_flops", lambda _: found.append(torch.get_num_threads()) or 1.0)
+    ask()
+    assert found == [cores()]
+
+
+def test_rates_are_remembered_by_number_format(asked):
+    assert [ask(), ask("float32"), ask(), ask("float32")] == [RATES] * 4
+    assert asked == ["bfloat16", "float32"]
+    assert len(answers()) == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["{", "[]", "{}", '{"flops": 1e11}']
+    + [
+        json.dumps({**plain(RATES), **change})
+        for change in (
+            {"flops": 0.0},
+            {"traffic": -1.0},
+            {"unpacked": math.inf},
+            {"flops": math.nan},
+            {"flops": "fast"},
+            {"more": 1.0},
+        )
+    ],
+)
+def test_a_damaged_answer_is_measured_anew(asked, damage):
+    ask()
+    (answer,) = answers()
+    answer.write_text(damage)
+    assert ask() == RATES
+    assert len(asked) == 2
+    assert ask() == RATES
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("change", ["hardware", "cores", "versions", "revision"])
+def test_another_machine_is_measured_anew(asked, change, monkeypatch):
+    ask()
+    if change == "hardware":
+        monkeypatch.setattr(speed, "hardware", lambda: "8 cores of another processor")
+    elif change == "cores":
+        monkeypatch.setattr(speed, "cores", lambda: 1000)
+    elif change == "versions":
+        monkeypatch.setattr(speed, "versions", lambda: {"torch": "of tomorrow"})
+    else:
+        monkeypatch.setattr(speed, "REVISION", speed.REVISION + 1)
+    ask()
+    assert len(asked) == len(answers()) == 2
+
+
+def test_a_process_that_cannot_write_the_cache_measures_once(asked, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "file"))
+    assert [speed.measured_rates("bfloat16") for _ in range(2)] == [RATES, RATES]
+    assert asked == ["bfloat16"]
+
+
+def test_without_bitsandbytes_the_rate_of_unpacking_is_assumed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    assert ask().unpacked == UNPACKED * cores()
