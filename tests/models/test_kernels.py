@@ -5,6 +5,7 @@ import torch
 
 from textune.models import kernels, lean, softmax
 from textune.models.kernels import compiled, kernels_for
+from textune.testing import tiny_model
 
 SIZES = [(2, 3, 2, 5, 7), (1, 1, 3, 33, 0), (3, 2, 1, 17, 130)]
 """K, S, G, L, N1; the second part is L long."""
@@ -78,6 +79,31 @@ def test_a_gated_unit_is_that_of_torch_far_out_too(without):
     gate, up = (20 * torch.randn(9, 65)).bfloat16(), torch.randn(9, 65).bfloat16()
     gate[0, :4] = torch.tensor([-300.0, 300.0, 0.0, -88.0])
     for ours, theirs in both_ways(lean._Gated.apply, [gate, up], without):
+        assert_but_for_rounding(ours, theirs)
+
+
+def test_rotary_positions_are_those_of_transformers():
+    from transformers.models.llama import modeling_llama
+
+    lean.make_lean(tiny_model("llama"))
+    rotation = modeling_llama.apply_rotary_pos_emb
+    assert isinstance(rotation, lean.LeanRotation)
+    maker = torch.Generator().manual_seed(0)
+    angles = torch.rand(1, 9, 8, generator=maker).repeat(1, 1, 2)
+    cos, sin = angles.cos().bfloat16(), angles.sin().bfloat16()
+    found = []
+    for rotate in (rotation, rotation.original):
+        maker.manual_seed(1)
+        parts = [
+            torch.randn(1, 9, heads, 16, generator=maker).bfloat16().requires_grad_(True)
+            for heads in (4, 2)
+        ]
+        out = rotate(*(part.transpose(1, 2) for part in parts), cos, sin)
+        gradients = [torch.randn(o.shape, generator=maker).bfloat16() for o in out]
+        torch.autograd.backward(out, gradients)
+        found.append([*out, *(part.grad for part in parts)])
+    assert "_Rotated" in type(found[0][0].grad_fn).__name__
+    for ours, theirs in zip(*found, strict=True):
         assert_but_for_rounding(ours, theirs)
 
 

@@ -158,19 +158,20 @@ void softmax_backward(const bf16 *weights1, const bf16 *weights2, const bf16 *gr
     }
 }
 
-/* Rotary positions: y = x * cos + (-second half | first half) * sin, of rows (heads, T) of x that
-   lie `step` numbers apart for a token; backward with the sine negated. cos and sin (T, D). */
-void rotate(const bf16 *x, const bf16 *cosine, const bf16 *sine, bf16 *y, long heads, long T, long D,
-            long head_step, long token_step, float sign) {
+/* Rotary positions of heads (T, H, D): x * cosine + (-second half | first half) * sine * sign.
+
+   Cosine and sine (T, D) are alike in both halves, so the way back is the same with sign -1. */
+void rotate(const bf16 *x, const bf16 *cosine, const bf16 *sine, bf16 *y, long T, long H, long D,
+            float sign) {
 #pragma omp parallel for schedule(static)
-    for (long r = 0; r < heads * T; r++) {
-        long h = r / T, t = r % T, half = D / 2;
-        const bf16 *from = x + h * head_step + t * token_step, *c = cosine + t * D, *s = sine + t * D;
-        bf16 *to = y + (h * T + t) * D;
-        for (long i = 0; i < half; i++) {
-            float a = wide(from[i]), b = wide(from[half + i]);
-            to[i] = narrow(rounded(a * wide(c[i])) - rounded(sign * b * wide(s[i])));
-            to[half + i] = narrow(rounded(b * wide(c[half + i])) + rounded(sign * a * wide(s[half + i])));
+    for (long r = 0; r < T * H; r++) {
+        const bf16 *restrict first = x + r * D, *restrict second = first + D / 2;
+        const bf16 *restrict c = cosine + r / H * D, *restrict s = sine + r / H * D;
+        bf16 *restrict to1 = y + r * D, *restrict to2 = to1 + D / 2;
+        for (long i = 0; i < D / 2; i++) {
+            float a = wide(first[i]), b = wide(second[i]), turn = sign * wide(s[i]);
+            to1[i] = narrow(rounded(a * wide(c[i])) - rounded(b * turn));
+            to2[i] = narrow(rounded(b * wide(c[i])) + rounded(a * turn));
         }
     }
 }

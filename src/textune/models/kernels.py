@@ -69,21 +69,22 @@ def compiled() -> Kernels | None:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
     try:
+        path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
         if not path.is_file():
             with files.locked(path.with_suffix(".lock")):
                 _compile(compiler, path)
         return Kernels(path)
-    except (OSError, StoreError, subprocess.CalledProcessError):
+    except (OSError, StoreError, subprocess.SubprocessError):
         return None
 
 
 def _digest(compiler: str) -> str:
     """What the result of compiling depends on: source, flags, compiler, processor."""
-    flags = [li for li in Path("/proc/cpuinfo").read_text("utf-8").split("\n") if "flags" in li]
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    processor = next((li for li in lines if li.startswith(("flags", "Features"))), "")
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    parts = (SOURCE.read_bytes(), " ".join(FLAGS).encode(), version, flags[0].encode())
+    parts = (SOURCE.read_bytes(), " ".join(FLAGS).encode(), version, processor.encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
