@@ -31,6 +31,7 @@ class WordNetwork(Approach):
     """A network whose words, embeddings and layers come from the training part alone."""
 
     family: ClassVar[Family] = "small model"
+    revision: ClassVar[int] = 2
     lr: ClassVar[float] = 1e-3
     """Default learning rate."""
 

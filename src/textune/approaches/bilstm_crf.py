@@ -34,6 +34,7 @@ class BilstmCrf(Approach):
     """
 
     family: ClassVar[Family] = "small model"
+    revision: ClassVar[int] = 2
     kinds: ClassVar[frozenset[str]] = frozenset({"extract"})
     lr: ClassVar[float] = 1e-2
     """Default learning rate."""

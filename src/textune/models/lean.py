@@ -3,7 +3,8 @@
 Automatic differentiation of an RMS norm keeps its input and its result in fp32, that of a gated
 unit keeps ``silu(gate)`` beside ``gate`` and ``up``: 152 of the 560 MB that one step of LoRA on
 SmolLM2-135M kept (8 SciCite sentences, bf16). These compute the same and keep the inputs alone.
-Where kernels are compiled (``models.kernels``) they make one pass. Tests hold them to the originals.
+Where kernels are compiled (``models.kernels``) they make one pass. Tests hold them to the
+originals.
 
 Legend: N tokens with whatever axes, D width of the model or of a head, F width of the gated unit,
 H heads, T tokens of a row.
@@ -68,8 +69,8 @@ class LeanRotation:
         """As the original: q and k (1, H, T, D), cos and sin (1, T, D)."""
         if rest or not all(_by_token(part, cos) for part in (q, k)):
             return self.original(q, k, cos, sin, **rest)
-        turned = (_Rotated.apply(part, cos, sin) for part in (q, k))  # type: ignore[no-untyped-call]  # torch's apply
-        return tuple(turned)  # type: ignore[return-value]  # of two
+        first, second = (_Rotated.apply(part, cos, sin) for part in (q, k))  # type: ignore[no-untyped-call]  # torch's apply
+        return first, second
 
 
 def _by_token(part: torch.Tensor, cos: torch.Tensor) -> bool:
@@ -159,7 +160,8 @@ class _Rotated(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return _turned(gradient, *ctx.saved_tensors, -1.0), None, None
+        cos, sin = ctx.saved_tensors
+        return _turned(gradient, cos, sin, -1.0), None, None
 
 
 def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: float) -> torch.Tensor:
