@@ -8,6 +8,7 @@ remembered, so measure them on an idle machine too. The ratio is measured by exp
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from fresh import gigabytes, print_heading
 
+from textune.cli.main import SHARE_CORES
 from textune.results.record import Cost
 from textune.results.store import Store
 from textune.study.estimate import CellEstimate, Estimator
@@ -103,6 +105,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=500, help="training examples")
     parser.add_argument("--tested", type=int, default=200, help="tested examples")
     asked = parser.parse_args()
+    os.environ.setdefault(*SHARE_CORES)  # as the command does, for its workers
     print_heading()
     plan = planned(asked.methods, asked.batches, asked.model, asked.examples, asked.tested)
     print(f"one epoch of {asked.examples} examples, {asked.tested} predicted; method, batch size:")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import sys
@@ -5,6 +6,7 @@ import sys
 import pytest
 
 from textune.core.config import plain
+from textune.cost.demand import Demand
 from textune.cost.rates import UNPACKED, Rates
 from textune.models.fetch import cache_folder
 from textune.study import speed
@@ -65,7 +67,7 @@ def test_it_is_measured_with_the_threads_of_a_single_worker(monkeypatch):
     import torch
 
     found = []
-    monkeypatch.setattr(speed, "_flops", lambda _: found.append(torch.get_num_threads()) or 1.0)
+    monkeypatch.setattr(speed, "_traffic", lambda _: found.append(torch.get_num_threads()) or 1.0)
     ask()
     assert found == [cores()]
 
@@ -126,3 +128,37 @@ def test_a_process_that_cannot_write_the_cache_measures_once(asked, monkeypatch,
 def test_without_bitsandbytes_the_rate_of_unpacking_is_assumed(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     assert ask().unpacked == UNPACKED * cores()
+
+
+@pytest.mark.parametrize(("flops", "launch_seconds"), [(2e11, 2e-3), (3e13, 0.0)])
+def test_rates_of_steps_are_those_that_explain_both(monkeypatch, flops, launch_seconds):
+    true = Rates(flops=flops, traffic=1e10, unpacked=1.0, launch_seconds=launch_seconds)
+    demands = {
+        size: Demand(
+            total_params=1,
+            trainable_params=1,
+            weight_bytes=1.0,
+            fit_flops=1e11 * size,
+            fit_traffic=1e8 * size,
+            launches=18.0,
+        )
+        for size in speed.BATCHES
+    }
+    steps = {size: (demand, true.fit_seconds(demand)) for size, demand in demands.items()}
+    monkeypatch.setattr(speed, "_model", lambda _: None)
+    monkeypatch.setattr(speed, "_step", lambda _, size, precision: steps[size])
+    found = speed._steps("bfloat16", true.traffic)
+    assert found == pytest.approx((flops, launch_seconds), rel=1e-6, abs=1e-9)
+
+
+def test_a_small_step_that_took_no_less_gives_no_wild_rate(monkeypatch):
+    demand = Demand(total_params=1, trainable_params=1, weight_bytes=1.0, fit_flops=1e11)
+    large = dataclasses.replace(demand, fit_flops=4e11, launches=18.0)
+    small = dataclasses.replace(demand, launches=18.0)
+    monkeypatch.setattr(speed, "_model", lambda _: None)
+    monkeypatch.setattr(
+        speed, "_step", lambda _, size, precision: (small if size == 4 else large, 1.0)
+    )
+    flops, launch_seconds = speed._steps("bfloat16", 1e10)
+    assert flops == pytest.approx(3e11 / speed.SHARE)
+    assert 0 <= launch_seconds < 1 / 18

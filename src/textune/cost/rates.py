@@ -37,7 +37,5 @@ class Rates(Spec):
         return demand.predict_flops / self.flops + demand.predict_traffic / self.traffic
 
 
-LAUNCH_SECONDS = {"cpu": 0.0, "gpu-small": 1.5e-3, "gpu-large": 1.5e-3, "gpu-huge": 1e-3}
-"""Least time of one layer in one pass, by a machine's name in the price table (assumed)."""
 UNPACKED = 2.5e8
 """Weights that a core unpacks in a second, where that cannot be measured (assumed)."""

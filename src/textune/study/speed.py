@@ -1,8 +1,9 @@
 """How fast this machine is: measured on the machine itself once, remembered on disk.
 
-Timed is what passes through small models are made of: matrix products with weights that no cache
-holds, element-wise work whose results are kept for a while, unpacking of 4-bit weights. What is
-not covered: the least time of a layer on a GPU, which is assumed, and several devices.
+Timed are element-wise work whose results are kept for a while, unpacking of 4-bit weights, and
+training steps of LoRA on a few random layers, small and large ones. From the steps follow the rate
+of products and the least time of a layer: those with which the forecast of such steps comes true.
+What is not covered: several devices.
 """
 
 import contextlib
@@ -14,18 +15,23 @@ from functools import cache
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from textune.core import files
 from textune.core.config import fingerprint, parse, plain
 from textune.core.errors import ConfigError, StoreError
-from textune.cost.rates import LAUNCH_SECONDS, UNPACKED, Rates
-from textune.models.device import Precision, device_name, price_name
+from textune.cost.rates import UNPACKED, Rates
+from textune.models.device import Precision, device_name
 from textune.models.fetch import cache_folder
 from textune.study.machine import cores, hardware, versions
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
+
+    from textune.cost.demand import Demand
+
+T = TypeVar("T")
 
 REVISION = 1
 """Raised when a rate is measured in another way, so that old ones are not believed."""
@@ -33,8 +39,24 @@ LIMIT_SECONDS = 0.4
 """How long each of the three rates is measured."""
 LEAST = 2
 """Repetitions on a machine that needs longer than that."""
-TOKENS, WIDTH, INNER = 640, 576, 1536
-"""A batch of short texts, and the two widths of a small model's largest layers."""
+WIDTH, INNER = 576, 1536
+"""The two widths of a small model's largest layers."""
+LAYERS = {
+    "model_type": "llama",
+    "hidden_size": WIDTH,
+    "intermediate_size": INNER,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "vocab_size": 1024,
+}
+"""Some layers of such a model, with few words."""
+SHARED, OWN = 120, 50
+"""Tokens of an instruction, and of each short text after it."""
+BATCHES = 4, 16
+"""Examples of a small step and of a large one."""
+SHARE = 0.3
+"""Least share of a large step's time by which it takes longer than a small one."""
 WEIGHTS, TURNS = 60, 20
 """So many weights are used in so many turns: no cache holds all of them."""
 NUMBERS, KEPT = 1 << 20, 8
@@ -80,28 +102,81 @@ def _measure(precision: Precision) -> Rates:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            traffic = _traffic(precision)
+            flops, launch_seconds = _steps(precision, traffic)
             return Rates(
-                flops=_flops(precision),
-                traffic=_traffic(precision),
+                flops=flops,
+                traffic=traffic,
                 unpacked=_unpacked(precision),
-                launch_seconds=LAUNCH_SECONDS[price_name()],
+                launch_seconds=launch_seconds,
             )
     finally:
         torch.set_num_threads(threads)
 
 
-def _flops(precision: Precision) -> float:
-    """Operations a second of products with weights in turns."""
-    from torch.nn import functional
+def _steps(precision: Precision, traffic: float) -> tuple[float, float]:
+    """Operations a second, and the least seconds of a layer in a pass, of training steps."""
+    model = _model(precision)
+    small, large = (_step(model, num * TIMES[device_name()], precision) for num in BATCHES)
+    seconds = [found - demand.fit_traffic / traffic for demand, found in (small, large)]
+    more = large[0].fit_flops - small[0].fit_flops
+    # on a noisy machine the small step may take no less: then all its time counts as products
+    rate = more / max(seconds[1] - seconds[0], SHARE * seconds[1])
+    rest = seconds[0] - small[0].fit_flops / rate
+    return rate, max(0.0, rest) / small[0].launches
 
-    tokens = _numbers(precision, TOKENS * TIMES[device_name()], WIDTH)
-    turns = _turns(_numbers(precision, INNER, WIDTH))
 
-    def products(weights: "Sequence[torch.Tensor]") -> None:
-        for weight in weights:
-            functional.linear(tokens, weight)
+def _model(precision: Precision) -> "PreTrainedModel":
+    import torch
+    from transformers import AutoModelForCausalLM
 
-    return 2 * tokens.numel() * INNER * len(turns[0]) / _seconds(products, turns)
+    from textune.models.architecture import Architecture
+    from textune.models.lean import make_lean
+    from textune.models.load import frozen
+
+    config = Architecture(LAYERS).config
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, precision))
+    make_lean(model)
+    return frozen(model.to(device_name()))
+
+
+def _step(model: "PreTrainedModel", size: int, precision: Precision) -> "tuple[Demand, float]":
+    """What a step of LoRA on so many examples demands, and its seconds."""
+    import torch
+
+    from textune.engine.packing import Item
+    from textune.methods.lora import LoRA
+    from textune.models.architecture import Architecture
+    from textune.training.forecast import Course, tuning_demand
+    from textune.training.masters import Masters
+    from textune.training.settings import TrainingSpec
+
+    method, shared = LoRA(), tuple(range(3, 3 + SHARED))
+    items = [Item((*shared, *[i % 500 + 3] * OWN), (5, 2)) for i in range(size)]
+    course, spec = Course(items, [], [], added=1), TrainingSpec(epochs=1, batch_size=size)
+    demand = tuning_demand(
+        method,
+        Architecture(LAYERS).weightless(precision),
+        course,
+        spec,
+        lambda _, engine: engine.answer_loss,
+    )
+    adapted = method.apply(model, [])
+    engine = method.engine(model, adapted)
+    trained = [p for p in adapted.parameters() if p.requires_grad]
+    masters = Masters(trained, weight_decay=0.0)
+
+    def step(items: "Sequence[Item]") -> None:
+        with torch.enable_grad():
+            engine.answer_loss(items).backward()  # type: ignore[no-untyped-call]  # torch's
+        masters.step(1e-6)
+        masters.clear()
+
+    seconds = _seconds(step, [items])
+    method.release(adapted)
+    return demand, seconds
 
 
 def _traffic(precision: Precision) -> float:
@@ -159,9 +234,7 @@ def _turns(weight: "torch.Tensor") -> "list[list[torch.Tensor]]":
     return [weights[place::TURNS] for place in range(TURNS)]
 
 
-def _seconds(
-    work: "Callable[[Sequence[torch.Tensor]], object]", turns: "Sequence[Sequence[torch.Tensor]]"
-) -> float:
+def _seconds(work: Callable[[Sequence[T]], object], turns: Sequence[Sequence[T]]) -> float:
     """Of a turn, from start to when its results are gone; the first does not count.
 
     A quarter of the turns were faster: other work that comes and goes does not count either.
@@ -169,7 +242,7 @@ def _seconds(
     import torch
 
     def wait() -> None:
-        if turns[0][0].is_cuda:
+        if device_name() == "cuda":
             torch.cuda.synchronize()
 
     found: list[float] = []
