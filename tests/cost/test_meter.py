@@ -1,7 +1,7 @@
+import mmap
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from textune.cost.meter import count_served, count_work, meter
@@ -29,9 +29,17 @@ def no_kernel_peak(monkeypatch, tmp_path):
     monkeypatch.setattr("textune.cost.memory.SAMPLE_SECONDS", 0.001)
 
 
+def taken(mebibytes):
+    """Memory of the system's, every page of it; the heap may hold free memory of earlier tests."""
+    memory = mmap.mmap(-1, mebibytes * MEBIBYTE)
+    for place in range(0, len(memory), mmap.PAGESIZE):
+        memory[place] = 1
+    return memory
+
+
 def touch(mebibytes):
     """Fill memory and let it go."""
-    return int(np.ones(mebibytes * MEBIBYTE, dtype=np.uint8).sum())
+    taken(mebibytes).close()
 
 
 def test_wall_time_goes_on_in_sleep_and_processor_time_does_not():
@@ -60,9 +68,9 @@ def test_the_peak_of_resident_memory_sees_memory_that_was_given_back():
 
 def test_without_a_kernel_peak_memory_is_sampled_and_the_kind_says_so(no_kernel_peak):
     with meter() as running:
-        held = np.ones(100 * MEBIBYTE, dtype=np.uint8)
+        held = taken(100)
         time.sleep(0.2)
-        del held
+        held.close()
     with meter() as after:
         pass
     assert running.usage.peak_kind == "unknown"

@@ -67,7 +67,7 @@ def test_it_is_measured_with_the_threads_of_a_single_worker(monkeypatch):
     import torch
 
     found = []
-    monkeypatch.setattr(speed, "_traffic", lambda _: found.append(torch.get_num_threads()) or 1.0)
+    monkeypatch.setattr(speed, "_traffic", lambda: found.append(torch.get_num_threads()) or 1.0)
     ask()
     assert found == [cores()]
 

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 FILLED = (1 + WASTE) / 2
 """Cells of padded blocks for each real token: between none wasted and the most that is allowed."""
-PASSES = 10
+PASSES = 5
 """How often what a training step keeps is moved in it: written, read by the next layer, read on
-the way back with gradients of the same size; a third of it without a way back (set on two cores
-that were taken to compute 5e11 operations and to move 1e10 bytes a second)."""
+the way back, where a gradient of its size is written and read; a third of it without a way back."""
 LONGEST = 2
 """The longest written answer of a batch, as a multiple of the mean."""
 COPIES = 5

@@ -1,7 +1,7 @@
 """How fast this machine is: measured on the machine itself once, remembered on disk.
 
-Timed are element-wise work whose results are kept for a while, unpacking of 4-bit weights, and
-training steps of LoRA on a few random layers, small and large ones. From the steps follow the rate
+Timed are element-wise work in place, unpacking of 4-bit weights, and training steps of LoRA on a
+few random layers, small and large ones. From the steps follow the rate
 of products and the least time of a layer: those with which the forecast of such steps comes true.
 What is not covered: several devices.
 """
@@ -59,8 +59,8 @@ SHARE = 0.3
 """Least share of a large step's time by which it takes longer than a small one."""
 WEIGHTS, TURNS = 60, 20
 """So many weights are used in so many turns: no cache holds all of them."""
-NUMBERS, KEPT = 1 << 20, 8
-"""A tensor of element-wise work, and how many chains of them are kept until the last is done."""
+NUMBERS = 1 << 24
+"""Of a tensor of element-wise work."""
 TIMES = {"cpu": 1, "cuda": 16}
 """How many times larger tokens and tensors are, by device: a GPU would wait for us otherwise."""
 
@@ -102,7 +102,7 @@ def _measure(precision: Precision) -> Rates:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traffic = _traffic(precision)
+            traffic = _traffic()
             flops, launch_seconds = _steps(precision, traffic)
             return Rates(
                 flops=flops,
@@ -179,27 +179,19 @@ def _step(model: "PreTrainedModel", size: int, precision: Precision) -> "tuple[D
     return demand, seconds
 
 
-def _traffic(precision: Precision) -> float:
-    """Bytes a second that element-wise work reads and writes.
+def _traffic() -> float:
+    """Bytes a second that element-wise work reads and writes in place, beyond all caches.
 
-    Results are kept as a training step keeps them. So they lie in memory that is new to the
-    process, as most of a step's do; where the system gives it slowly, that is most of the time.
+    As an optimiser does. What activations cost more, whose memory is new, is in the steps' rates.
     """
-    import torch
+    first, second = (_numbers("float32", NUMBERS * TIMES[device_name()]) for _ in range(2))
 
-    numbers = _numbers(precision, NUMBERS * TIMES[device_name()])
-    inputs = [numbers.clone() for _ in range(KEPT)]
+    def update(pair: "Sequence[torch.Tensor]") -> None:
+        pair[0].mul_(0.5)
+        pair[0].add_(pair[1])
 
-    def chains(inputs: "Sequence[torch.Tensor]") -> "list[tuple[torch.Tensor, ...]]":
-        kept: list[tuple[torch.Tensor, ...]] = []
-        for first in inputs:
-            second = first * 0.5
-            third = second + first
-            kept.append((second, third, third.to(torch.float32, copy=True)))
-        return kept
-
-    moved = KEPT * numbers.numel() * (6 * numbers.element_size() + 4)
-    return moved / _seconds(chains, [inputs])
+    moved = 5 * first.numel() * first.element_size()
+    return moved / _seconds(update, [(first, second)])
 
 
 def _unpacked(precision: Precision) -> float:

@@ -25,11 +25,10 @@ from textune.methods.base import Method
 from textune.models.architecture import packed_parameters, weight_bytes
 from textune.training.settings import TrainingSpec
 
-UPDATE_BYTES = 24
-"""Moved for each trainable parameter in a step, at the rate of activations. Gradient, norm and
-clipping, master, moments and copies are about 60, but they lie in order and stay where they are,
-and so go two and a half times as fast: so the measured times of full fine-tuning say
-(``benchmarks/plan_vs_measured.py``)."""
+UPDATE_BYTES = 48
+"""Moved for each trainable parameter in a step: its 16-bit gradient is read and scaled by clipping
+(6) and copied to the master's (6), AdamW reads four numbers and writes three (28), the master is
+copied back (6), the gradient is zeroed (2)."""
 
 
 @dataclass(frozen=True)
