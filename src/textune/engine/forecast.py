@@ -30,7 +30,7 @@ FILLED = (1 + WASTE) / 2
 """Cells of padded blocks for each real token: between none wasted and the most that is allowed."""
 PASSES = 5
 """How often what a training step keeps is moved in it: written, read by the next layer, read on
-the way back, where a gradient of its size is written and read; a third of it without a way back."""
+the way back, and a gradient of its size written and read; a third of it without a way back."""
 LONGEST = 2
 """The longest written answer of a batch, as a multiple of the mean."""
 COPIES = 5
