@@ -17,7 +17,7 @@ def without(monkeypatch):
 
     def switch():
         for module in (lean, softmax):
-            monkeypatch.setattr(module, "kernels_for", lambda tensor: None)
+            monkeypatch.setattr(module, "kernels_for", lambda *tensors: None)
 
     return switch
 
@@ -72,6 +72,15 @@ def test_a_norm_is_that_of_torch(rows, without):
 
     for ours, theirs in both_ways(norm, [x], without):
         assert_but_for_rounding(ours, theirs)
+
+
+def test_a_bf16_norm_with_a_weight_in_fp32_is_left_to_torch(without):
+    torch.manual_seed(0)
+    x, weight = torch.randn(5, 64).bfloat16(), torch.randn(64)
+    ours = lean._Norm.apply(x, weight, 1e-5)
+    without()
+    assert ours.dtype == torch.float32
+    assert torch.equal(ours, lean._Norm.apply(x, weight, 1e-5))
 
 
 def test_a_gated_unit_is_that_of_torch_far_out_too(without):

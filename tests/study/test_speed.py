@@ -145,8 +145,7 @@ def test_rates_of_steps_are_those_that_explain_both(monkeypatch, flops, launch_s
         for size in speed.BATCHES
     }
     steps = {size: (demand, true.fit_seconds(demand)) for size, demand in demands.items()}
-    monkeypatch.setattr(speed, "_model", lambda _: None)
-    monkeypatch.setattr(speed, "_step", lambda _, size, precision: steps[size])
+    monkeypatch.setattr(speed, "_step", lambda model, weightless, size: steps[size])
     found = speed._steps("bfloat16", true.traffic)
     assert found == pytest.approx((flops, launch_seconds), rel=1e-6, abs=1e-9)
 
@@ -155,9 +154,8 @@ def test_a_small_step_that_took_no_less_gives_no_wild_rate(monkeypatch):
     demand = Demand(total_params=1, trainable_params=1, weight_bytes=1.0, fit_flops=1e11)
     large = dataclasses.replace(demand, fit_flops=4e11, launches=18.0)
     small = dataclasses.replace(demand, launches=18.0)
-    monkeypatch.setattr(speed, "_model", lambda _: None)
     monkeypatch.setattr(
-        speed, "_step", lambda _, size, precision: (small if size == 4 else large, 1.0)
+        speed, "_step", lambda model, weightless, size: (small if size == 4 else large, 1.0)
     )
     flops, launch_seconds = speed._steps("bfloat16", 1e10)
     assert flops == pytest.approx(3e11 / speed.SHARE)

@@ -135,13 +135,28 @@ class Architecture:
         Raises:
             ModelError: it is no causal language model.
         """
+        return self._random(self._tiny_config(layers, times), "float32")
+
+    def random(self, precision: Precision) -> "PreTrainedModel":
+        """A random model on the CPU, frozen, with the layers that are used in training.
+
+        Raises:
+            ModelError: it is no causal language model.
+        """
+        from textune.models.lean import make_lean
+
+        model = self._random(self.config, precision)
+        make_lean(model)
+        return model
+
+    def _random(self, config: Any, precision: Precision) -> "PreTrainedModel":
         import torch
 
         from textune.models.load import frozen
 
         with torch.random.fork_rng(), torch.device("cpu"):
             torch.manual_seed(0)
-            return frozen(self._causal(self._tiny_config(layers, times), torch.float32))
+            return frozen(self._causal(config, getattr(torch, precision)))
 
     def _causal(self, config: Any, dtype: Any) -> "PreTrainedModel":
         from transformers import AutoModelForCausalLM, PreTrainedModel

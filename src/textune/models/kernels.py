@@ -44,7 +44,7 @@ class Kernels:
 
     def run(self, name: str, *arguments: _Argument) -> None:
         """Call one function."""
-        self._library[name](*map(_passed, arguments))
+        getattr(self._library, name)(*map(_passed, arguments))
 
 
 def _passed(argument: _Argument) -> object:
@@ -56,11 +56,11 @@ def _passed(argument: _Argument) -> object:
     return ctypes.c_float(argument) if argument is not None else ctypes.c_void_p(None)
 
 
-def kernels_for(tensor: torch.Tensor) -> Kernels | None:
-    """What can work on such a tensor; None where torch must."""
-    if tensor.dtype != torch.bfloat16 or tensor.device.type != "cpu":
+def kernels_for(*tensors: torch.Tensor) -> Kernels | None:
+    """What can work on such tensors together; None where torch must."""
+    if any(t.dtype != torch.bfloat16 or t.device.type != "cpu" for t in tensors):
         return None
-    return compiled()
+    return compiled() if all(t.is_contiguous() for t in tensors) else None
 
 
 @functools.cache
@@ -73,7 +73,8 @@ def compiled() -> Kernels | None:
         path = cache_folder() / "kernels" / f"{_digest(compiler)}.so"
         if not path.is_file():
             with files.locked(path.with_suffix(".lock")):
-                _compile(compiler, path)
+                if not path.is_file():
+                    _compile(compiler, path)
         return Kernels(path)
     except (OSError, StoreError, subprocess.SubprocessError):
         return None

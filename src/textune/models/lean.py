@@ -67,21 +67,16 @@ class LeanRotation:
         self, q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, **rest: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As the original: q and k (1, H, T, D), cos and sin (1, T, D)."""
-        if rest or not all(_by_token(part, cos) for part in (q, k)):
+        if rest or not all(_can_rotate(part, cos, sin) for part in (q, k)):
             return self.original(q, k, cos, sin, **rest)
         first, second = (_Rotated.apply(part, cos, sin) for part in (q, k))  # type: ignore[no-untyped-call]  # torch's apply
         return first, second
 
 
-def _by_token(part: torch.Tensor, cos: torch.Tensor) -> bool:
-    """Whether a kernel can rotate it: one row whose heads lie together for each token."""
-    return (
-        kernels_for(part) is not None
-        and part.shape[0] == cos.shape[0] == 1
-        and part.dtype == cos.dtype
-        and part.shape[-1] == cos.shape[-1]
-        and part.transpose(1, 2).is_contiguous()
-    )
+def _can_rotate(part: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> bool:
+    """Whether a kernel can: one row whose heads lie together for each token."""
+    is_one_row = part.shape[0] == cos.shape[0] == 1 and part.shape[-1] == cos.shape[-1]
+    return is_one_row and kernels_for(part.transpose(1, 2), cos, sin) is not None
 
 
 class LeanNorm:
@@ -115,8 +110,8 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
-        kernels = kernels_for(x)
-        if kernels is not None and x.is_contiguous():
+        kernels = kernels_for(x, weight)
+        if kernels is not None:
             normed, scale = torch.empty_like(x), x.new_empty((*x.shape[:-1], 1), dtype=torch.float)
             kernels.run(
                 "norm_forward", x, weight, normed, scale, scale.numel(), len(weight), epsilon
@@ -134,11 +129,10 @@ class _Norm(torch.autograd.Function):
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         x, weight, scale = ctx.saved_tensors
         to_weight = to_x = None
-        kernels = kernels_for(x)
+        kernels = kernels_for(x, weight)
         if kernels is not None and not ctx.needs_input_grad[1]:
-            to_x, gradient = torch.empty_like(x), gradient.contiguous()
-            size = scale.numel(), len(weight)
-            kernels.run("norm_backward", gradient, x.contiguous(), weight, scale, to_x, *size)
+            to_x, size = torch.empty_like(x), (scale.numel(), len(weight))
+            kernels.run("norm_backward", gradient.contiguous(), x, weight, scale, to_x, *size)
             return to_x, None, None
         normed = x.float() * scale
         if ctx.needs_input_grad[1]:
@@ -166,10 +160,9 @@ class _Rotated(torch.autograd.Function):
 
 def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: float) -> torch.Tensor:
     by_token = x.transpose(1, 2).contiguous()  # (1, T, H, D)
-    out, kernels = torch.empty_like(by_token), kernels_for(x)
+    out, kernels = torch.empty_like(by_token), kernels_for(by_token, cos, sin)
     assert kernels is not None
-    size = by_token.shape[1:]
-    kernels.run("rotate", by_token, cos.contiguous(), sin.contiguous(), out, *size, sign)
+    kernels.run("rotate", by_token, cos, sin, out, *by_token.shape[1:], sign)
     return out.transpose(1, 2)
 
 
@@ -179,8 +172,8 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(gate, up)
-        kernels = kernels_for(gate)
-        if kernels is not None and gate.is_contiguous() and up.is_contiguous():
+        kernels = kernels_for(gate, up)
+        if kernels is not None:
             out = torch.empty_like(gate)
             kernels.run("gated_forward", gate, up, out, gate.numel())
             return out
@@ -189,8 +182,8 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         gate, up = ctx.saved_tensors
-        kernels = kernels_for(gate)
-        if kernels is not None and gate.is_contiguous() and up.is_contiguous():
+        kernels = kernels_for(gate, up)
+        if kernels is not None:
             back = torch.empty_like(gate), torch.empty_like(up)
             kernels.run("gated_backward", gradient.contiguous(), gate, up, *back, gate.numel())
             return back

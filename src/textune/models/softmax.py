@@ -59,12 +59,12 @@ class _TwoParts(torch.autograd.Function):
         seen: tuple[Seen, Seen],
         scale: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        kernels = kernels_for(first)
+        parts = first.contiguous(), second.contiguous()
+        kernels = kernels_for(*parts)
         if kernels is None:
             together = reference(first, second, seen, scale)
             weights = together[0].contiguous(), together[1].contiguous()
         else:
-            parts = first.contiguous(), second.contiguous()
             weights = torch.empty_like(parts[0]), torch.empty_like(parts[1])
             masks = (None if of is None else of.contiguous() for of in seen)
             sizes = *first.shape, second.shape[-1]
@@ -78,7 +78,7 @@ class _TwoParts(torch.autograd.Function):
         ctx: Any, *gradients: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, None, None]:
         weights = ctx.saved_tensors
-        kernels = kernels_for(weights[0])
+        kernels = kernels_for(*weights)
         if kernels is None:
             mixed = [w * g for w, g in zip(weights, gradients, strict=True)]
             mean = sum(part.sum(-1, keepdim=True) for part in mixed)

@@ -1,8 +1,8 @@
 """How fast this machine is: measured on the machine itself once, remembered on disk.
 
 Timed are element-wise work in place, unpacking of 4-bit weights, and training steps of LoRA on a
-few random layers, small and large ones. From the steps follow the rate
-of products and the least time of a layer: those with which the forecast of such steps comes true.
+few random layers, small and large ones. From the steps follow the rate of products and the least
+time of a layer: those with which the forecast of such steps comes true.
 What is not covered: several devices.
 """
 
@@ -15,7 +15,7 @@ from functools import cache
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textune.core import files
 from textune.core.config import fingerprint, parse, plain
@@ -116,8 +116,12 @@ def _measure(precision: Precision) -> Rates:
 
 def _steps(precision: Precision, traffic: float) -> tuple[float, float]:
     """Operations a second, and the least seconds of a layer in a pass, of training steps."""
-    model = _model(precision)
-    small, large = (_step(model, num * TIMES[device_name()], precision) for num in BATCHES)
+    from textune.models.architecture import Architecture
+
+    architecture = Architecture(LAYERS)
+    model: Any = architecture.random(precision)  # `to` is not typed
+    model, weightless = model.to(device_name()), architecture.weightless(precision)
+    small, large = (_step(model, weightless, num * TIMES[device_name()]) for num in BATCHES)
     seconds = [found - demand.fit_traffic / traffic for demand, found in (small, large)]
     more = large[0].fit_flops - small[0].fit_flops
     # on a noisy machine the small step may take no less: then all its time counts as products
@@ -126,29 +130,14 @@ def _steps(precision: Precision, traffic: float) -> tuple[float, float]:
     return rate, max(0.0, rest) / small[0].launches
 
 
-def _model(precision: Precision) -> "PreTrainedModel":
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from textune.models.architecture import Architecture
-    from textune.models.lean import make_lean
-    from textune.models.load import frozen
-
-    config = Architecture(LAYERS).config
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, precision))
-    make_lean(model)
-    return frozen(model.to(device_name()))
-
-
-def _step(model: "PreTrainedModel", size: int, precision: Precision) -> "tuple[Demand, float]":
+def _step(
+    model: "PreTrainedModel", weightless: "PreTrainedModel", size: int
+) -> "tuple[Demand, float]":
     """What a step of LoRA on so many examples demands, and its seconds."""
     import torch
 
     from textune.engine.packing import Item
     from textune.methods.lora import LoRA
-    from textune.models.architecture import Architecture
     from textune.training.forecast import Course, tuning_demand
     from textune.training.masters import Masters
     from textune.training.settings import TrainingSpec
@@ -156,13 +145,7 @@ def _step(model: "PreTrainedModel", size: int, precision: Precision) -> "tuple[D
     method, shared = LoRA(), tuple(range(3, 3 + SHARED))
     items = [Item((*shared, *[i % 500 + 3] * OWN), (5, 2)) for i in range(size)]
     course, spec = Course(items, [], [], added=1), TrainingSpec(epochs=1, batch_size=size)
-    demand = tuning_demand(
-        method,
-        Architecture(LAYERS).weightless(precision),
-        course,
-        spec,
-        lambda _, engine: engine.answer_loss,
-    )
+    demand = tuning_demand(method, weightless, course, spec, lambda _, engine: engine.answer_loss)
     adapted = method.apply(model, [])
     engine = method.engine(model, adapted)
     trained = [p for p in adapted.parameters() if p.requires_grad]
