@@ -2,38 +2,43 @@ import copy
 
 import pytest
 import torch
+from peft.tuners.lora.bnb import Linear4bit
 from peft.tuners.lora.layer import Linear
 
 from textune.engine import plain
+from textune.engine.forecast import kept_bytes
 from textune.methods.lora import LoRA
-from textune.models.lean_lora import LeanLoraLinear
-from textune.testing import gradients, tiny_items, tiny_model
+from textune.methods.qlora import QLoRA
+from textune.models.lean_lora import LeanLora, LeanLoraLinear, only_adapter
+from textune.testing import gradients, tiny_items, tiny_model, tiny_quantised_model
 
 
 def adapted_pair(method, dtype=torch.float32):
     """The same adapted model twice, with lean layers and with those of peft."""
     torch.manual_seed(0)
-    lean = method.apply(tiny_model("llama").to(dtype), [])
+    packed = method.quantisation == "nf4"
+    model = tiny_quantised_model("llama") if packed else tiny_model("llama").to(dtype)
+    lean = method.apply(model, [])
     for name, parameter in lean.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     original = copy.deepcopy(lean)
-    for module in original.modules():
-        if isinstance(module, LeanLoraLinear):
-            module.__class__ = Linear
+    for module in layers(original):
+        module.__class__ = Linear if isinstance(module, LeanLoraLinear) else Linear4bit
     return lean, original
 
 
-def num_lean(model):
-    return sum(m._only_adapter(torch.zeros(1)) is not None for m in layers(model))
+def num_lean(model, dtype=torch.float32):
+    return sum(bool(only_adapter(m, dtype) and m.frozen(dtype)) for m in layers(model))
 
 
 def layers(model):
-    return [m for m in model.modules() if isinstance(m, LeanLoraLinear)]
+    return [m for m in model.modules() if isinstance(m, LeanLora)]
 
 
-def test_loss_and_every_gradient_are_those_of_peft():
-    lean, original = adapted_pair(LoRA())
+@pytest.mark.parametrize("method", [LoRA(), QLoRA()])
+def test_loss_and_every_gradient_are_those_of_peft(method):
+    lean, original = adapted_pair(method)
     assert num_lean(lean) == len(layers(lean)) > 0
     losses = [plain.answer_loss(m, tiny_items()) for m in (lean, original)]
     torch.testing.assert_close(losses[0], losses[1], atol=1e-6, rtol=1e-6)
@@ -42,6 +47,25 @@ def test_loss_and_every_gradient_are_those_of_peft():
     for name, gradient in theirs.items():
         error = (ours[name] - gradient).norm() / gradient.norm().clamp_min(1e-6)
         assert error < 1e-4, f"{name}: {error:.2e}"
+
+
+def test_weights_in_4_bits_are_not_kept_unpacked_for_the_way_back():
+    wide = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
+    packed = QLoRA().apply(tiny_quantised_model("llama"), [])
+    plain_one = LoRA().apply(tiny_model("llama", **wide), [])
+    kept = [
+        kept_bytes(lambda model=model: plain.answer_loss(model, tiny_items()), model)
+        for model in (packed, plain_one)
+    ]
+    assert kept[0] == kept[1] > 0
+
+
+def test_weights_in_4_bits_are_left_to_bitsandbytes_where_nothing_trains():
+    lean, original = adapted_pair(QLoRA())
+    ids = torch.tensor([[5, 9, 11, 3, 60]])
+    with torch.no_grad():
+        assert num_lean(lean) == 0
+        assert torch.equal(lean(input_ids=ids).logits, original(input_ids=ids).logits)
 
 
 def test_a_bf16_model_gives_the_same_logits_but_for_rounding():

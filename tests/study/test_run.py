@@ -43,6 +43,11 @@ def test_nothing_is_done_twice(plan_of, run, records, moods):
     assert (moods / "run" / "study.yaml").stat().st_mtime_ns == described
 
 
+def test_what_cells_of_a_worker_share_is_no_cost_of_a_cell(plan_of, run, outside):
+    _, heard = run(plan_of(staged("count")))
+    assert heard.records["count"].cost.fit_tokens == 7
+
+
 def test_an_amended_study_runs_only_what_is_new(plan_of, run, records, outside):
     run(plan_of("majority"))
     before = records()

@@ -1,8 +1,10 @@
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
 
+from textune.engine.forecast import LONGEST
 from textune.engine.packing import Item
 from textune.methods.base import REGISTRY
 from textune.models.architecture import Architecture, packed_parameters, weight_bytes
@@ -27,6 +29,16 @@ SMALL = Architecture(
 @functools.cache
 def weightless():
     return SMALL.weightless("bfloat16")
+
+
+def _passes(course):
+    def loss(adapted, engine):
+        return engine.answer_loss
+
+    demand = tuning_demand(REGISTRY.get("qlora")(), weightless(), course, SPEC, loss)
+    numbers = sum(p.numel() for p in packed_parameters(weightless()))
+    assert demand.predict_unpacked == demand.predict_passes * numbers
+    return demand.predict_passes
 
 
 def course(num_examples, length, valid=0):
@@ -87,7 +99,14 @@ def test_a_base_in_4_bits_weighs_less_and_is_unpacked_at_every_pass():
         weight_bytes(weightless()) - weight_bytes(weightless(), few)
     )
     assert (plain.unpacked, packed.unpacked) == (0, 2 * 8 * numbers)
+    assert (plain.predict_unpacked, packed.predict_unpacked) == (0, numbers)  # one row is asked
     assert plain.kept_bytes == packed.kept_bytes
+
+
+def test_an_answer_that_is_written_reads_all_weights_for_every_token():
+    shown = replace(course(16, 64), added=10)
+    passes = [_passes(replace(shown, writes=writes)) for writes in (False, True)]
+    assert passes == [1, 1 + 10 * LONGEST]
 
 
 def test_methods_that_train_less_keep_less():

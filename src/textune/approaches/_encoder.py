@@ -53,6 +53,12 @@ class TrainedEncoder(Approach):
     ) -> EncoderPredictor:
         """An encoder with the new layer, not yet trained; ``context`` is its most tokens."""
 
+    def warm_up(self, context: Context) -> None:
+        """Have the encoder's files at hand, and read once."""
+        from textune.models.load import load_encoder
+
+        load_encoder(find_model(self.model, form="encoder"), precision_of(self.precision))
+
     def fit(
         self,
         task: TaskSpec,

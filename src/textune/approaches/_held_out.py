@@ -63,6 +63,10 @@ class HeldOut(Approach):
         """That of the approach."""
         return self.of.belongs_to
 
+    def warm_up(self, context: Context) -> None:
+        """As the approach."""
+        self.of.warm_up(context)
+
     def fit(
         self,
         task: TaskSpec,

@@ -72,6 +72,10 @@ class WordNetwork(Approach):
         """What of a text gets an embedding each."""
         return words_of(text)
 
+    def warm_up(self, context: Context) -> None:
+        """Have torch imported."""
+        import torch  # noqa: F401
+
     def fit(
         self,
         task: TaskSpec,

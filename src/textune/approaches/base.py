@@ -128,6 +128,15 @@ class Approach(Plugin, ABC):
     reads_prompt: ClassVar[bool] = False
     """Whether instruction, definitions and answer words can change its result."""
 
+    def warm_up(self, context: Context) -> None:  # optional: most need nothing
+        """Have ready what the cells of a worker share: libraries, a base model in memory.
+
+        It is no part of a cell's cost, which would then depend on what ran before it.
+
+        Raises:
+            ModelError: the weights cannot be had or loaded.
+        """
+
     @abstractmethod
     def fit(
         self,

@@ -59,6 +59,10 @@ class BilstmCrf(Approach):
             hint = "it is a share below 1, for example 0.5"
             raise ConfigError(f"dropout cannot be {self.dropout}", hint=hint)
 
+    def warm_up(self, context: Context) -> None:
+        """Have torch imported."""
+        import torch  # noqa: F401
+
     def fit(
         self,
         task: TaskSpec,

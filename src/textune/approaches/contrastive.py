@@ -52,6 +52,12 @@ class Contrastive(Approach):
                 hint = "it must be above 0"
                 raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
 
+    def warm_up(self, context: Context) -> None:
+        """Have the encoder's files at hand, and read once."""
+        from textune.models.load import load_encoder
+
+        load_encoder(find_model(self.model, form="encoder"))
+
     def fit(
         self,
         task: TaskSpec,

@@ -82,6 +82,10 @@ class Engineered(Approach):
         for wording in self.wordings:
             self.of.worded(wording).check(task)
 
+    def warm_up(self, context: Context) -> None:
+        """As the approach."""
+        self.of.warm_up(context)
+
     def fit(
         self,
         task: TaskSpec,

@@ -36,6 +36,12 @@ class Nearest(Approach):
     strength: Strength = "auto"
     """Inverse of the L2 penalty; ``auto``: the best in three folds of the training part."""
 
+    def warm_up(self, context: Context) -> None:
+        """Have the encoder's files at hand, and read once."""
+        from textune.models.load import load_encoder
+
+        load_encoder(find_model(self.model, form="encoder"))
+
     def fit(
         self,
         task: TaskSpec,

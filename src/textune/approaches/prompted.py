@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textune.engine.causal import CausalEngine
     from textune.engine.readout import Readout
     from textune.models.architecture import Drafts
+    from textune.models.load import Loaded
     from textune.prompts.tokens import Prompter
 
 MOST_TOKENS = {"free": 32, "reasoned": 256}
@@ -96,6 +97,10 @@ class Prompted(Approach):
                 f"{task.kind.name} are answered in writing ({task.name})",
                 hint=f"leave {wanted} out",
             )
+
+    def warm_up(self, context: Context) -> None:
+        """Have the model in memory."""
+        self._borrow(context)
 
     def fit(
         self,
@@ -209,12 +214,15 @@ class Prompted(Approach):
 
         return make_readout(engine, prompter, free=self._free(), calibrated=self.calibrated)
 
+    def _borrow(self, context: Context) -> Loaded:
+        return context.pool.borrow(find_model(self.model), precision_of(self.precision), "none")
+
     def _predictor(
         self, task: TaskSpec, kept: list[Example], embed: Embed | None, context: Context
     ) -> Predictor:
         from textune.engine.causal import CausalEngine
 
-        loaded = context.pool.borrow(find_model(self.model), precision_of(self.precision), "none")
+        loaded = self._borrow(context)
         match = self.choose.matcher(kept, task, self.shots, embed=embed) if kept else None
         prompter = self._prompter(task, match, loaded.tokenizer, loaded.context)
         readout = self._readout(CausalEngine(loaded.model), prompter)

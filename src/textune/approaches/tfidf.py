@@ -52,6 +52,12 @@ class Tfidf(Approach):
                 hint="leave the option out",
             )
 
+    def warm_up(self, context: Context) -> None:
+        """Have scikit-learn imported."""
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model
+        import sklearn.svm  # noqa: F401
+
     def fit(
         self,
         task: TaskSpec,

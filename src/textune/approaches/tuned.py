@@ -56,6 +56,10 @@ class Tuned(Approach):
     precision: AskedPrecision = "auto"
     """Number format of the weights; ``auto`` is what this machine multiplies fastest."""
 
+    def warm_up(self, context: Context) -> None:
+        """Have the frozen base in memory."""
+        self._borrow(context)
+
     def fit(
         self,
         task: TaskSpec,

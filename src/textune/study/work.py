@@ -100,6 +100,7 @@ def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, Score
         bench.examples.take(part).rows for part in (cell.train, cell.valid, cell.test)
     )
     task, spent = bench.task, _Spent(bench.store.cell(cell.fingerprint) / "work" / "spent.json")
+    cell.approach.warm_up(context)
     release_memory()
     with meter(device_peak=bench.device_peak) as fitting:
         context = replace(context, kept=lambda: spent.keep(fitting.so_far()))

@@ -139,10 +139,11 @@ def _passing(
     checking = size(course.valid * spec.epochs, spec.epochs)
     work = work_model(model, trainable)
     rate = step.kept / size(step.prompts, 1, gold=1).tokens
+    scoring = scoring_demand(
+        model, course.test, added=course.added, before=step.before, writes=course.writes
+    )
     return replace(
-        scoring_demand(
-            model, course.test, added=course.added, before=step.before, writes=course.writes
-        ),
+        scoring,
         total_params=sum(p.numel() for p in adapted.parameters()),
         trainable_params=num_trainable,
         state_bytes=sum(state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
@@ -150,6 +151,7 @@ def _passing(
         fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
         fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
         unpacked=2.0 * steps * unpacked,
+        predict_unpacked=scoring.predict_passes * unpacked,
         launches=3.0 * steps * layers,
     )
 
