@@ -6,12 +6,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from textune.approaches.base import Context
+from textune.approaches.bi_encoder import BiEncoder
 from textune.approaches.encoder import Encoder
 from textune.core.config import fingerprint
 from textune.core.errors import ImpossibleError, StoreError
 from textune.data.entities import entity, read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
+from textune.engine.padding import PASS
 from textune.evaluation.metrics.base import metrics_of
 from textune.models.device import best_precision
 from textune.study.plan import make_plan
@@ -128,7 +130,7 @@ def test_a_crf_that_is_left_out_does_not_count_in_the_fingerprint():
     assert (
         fingerprint(Encoder())
         == fingerprint(Encoder(crf=False))
-        == fingerprint({"encoder@2": fields})
+        == fingerprint({"encoder@3": fields})
         != fingerprint(Encoder(crf=True))
     )
 
@@ -249,3 +251,38 @@ def test_a_study_of_entities_has_folds_with_equal_shares(extract_task, extract_e
     empty = [sum(e.answer == "[]" for e in plan.examples.take(cell.test)) for cell in plan.cells]
     assert len(plan.cells) == 4
     assert max(empty) - min(empty) <= 1
+
+
+@pytest.mark.parametrize(
+    ("sort", "options", "kind"),
+    [
+        (Encoder, {}, "classify"),
+        (Encoder, {}, "sets"),
+        (Encoder, {}, "extract"),
+        (Encoder, {"crf": True}, "extract"),
+        (BiEncoder, {}, "pair"),
+    ],
+)
+def test_loss_and_gradients_are_those_of_one_padded_batch(
+    sort, options, kind, tiny_encoder, request, monkeypatch
+):
+    task, examples = (request.getfixturevalue(f"{kind}_{what}") for what in ("task", "examples"))
+    approach = sort(model=str(tiny_encoder), precision="float32", **options)
+    predictor = approach._predictor(task, seed=0)
+    engine, batch = predictor.engine, predictor.items(examples[:12])
+
+    def loss_and_gradients():
+        engine.model.zero_grad()
+        loss = engine.loss(batch)
+        loss.backward()
+        found = [p.grad.flatten().clone() for p in engine.model.parameters() if p.grad is not None]
+        return loss.detach(), torch.cat(found)
+
+    monkeypatch.setitem(PASS, "cpu", 1)
+    assert len(list(engine._parts(batch))) > 2
+    in_parts = loss_and_gradients()
+    monkeypatch.setitem(PASS, "cpu", 10**6)
+    assert len(list(engine._parts(batch))) == 1
+    whole = loss_and_gradients()
+    for ours, theirs in zip(in_parts, whole, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)

@@ -1,6 +1,7 @@
 """EncoderEngine: texts through an encoder with a head, whole or word by word.
 
-Not packed: encoders read both ways, so nothing before a text can be shared.
+Not packed: encoders read both ways, so nothing before a text can be shared. Texts of like length
+are padded together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from textune.cost.meter import count_work
+from textune.engine.padding import divided
 from textune.models.device import Precision
 from textune.models.encoder_head import BiEncoder, EncoderWithHead
 
@@ -127,8 +129,7 @@ class EncoderEngine:
 
     def num_cells(self, batch: Sequence[Encoded]) -> int:
         """Tokens of a batch with its padding."""
-        rows = self.rows(batch)
-        return len(rows) * max(len(ids) for ids, _ in rows)
+        return sum(self._cells(part) for _, part in self._parts(batch))
 
     def rows(self, batch: Sequence[Encoded]) -> list[Row]:
         """What the encoder reads of a batch: here a row for each text or pair."""
@@ -139,9 +140,26 @@ class EncoderEngine:
         return 2.0 * passes * self._dense * tokens
 
     def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
-        inputs = self._inputs(batch, passes=passes)
-        logits: torch.Tensor = self.model(inputs, self._read(batch, self._device))
-        return logits
+        """Of all that is read, in the order of the batch."""
+        found: list[torch.Tensor] = [torch.empty(0)] * len(batch)
+        for places, part in self._parts(batch):
+            logits_RC = self.model(self._inputs(part, passes=passes), self._read(part))
+            each = torch.split(logits_RC, self._num_read(part))
+            for place, logits in zip(places, each, strict=True):
+                found[place] = logits
+        return torch.cat(found)
+
+    def _parts(self, batch: Sequence[Encoded]) -> Iterator[tuple[list[int], list[Encoded]]]:
+        """Items that are read at once, with their places."""
+        sides = [self.rows([item]) for item in batch]
+        lengths = [max(len(ids) for ids, _ in rows) for rows in sides]
+        for places in divided(lengths, rows=len(sides[0])):
+            yield places, [batch[place] for place in places]
+
+    def _cells(self, part: Sequence[Encoded]) -> int:
+        """Tokens with padding of what is read at once."""
+        rows = self.rows(part)
+        return len(rows) * max(len(ids) for ids, _ in rows)
 
     def _inputs(self, batch: Sequence[Encoded], *, passes: int) -> dict[str, torch.Tensor]:
         """What the encoder reads, padded; its work is counted."""
@@ -162,11 +180,11 @@ class EncoderEngine:
         """How many logits each item has."""
         return [len(item.words) if self.by_word else 1 for item in batch]
 
-    def _read(self, batch: Sequence[Encoded], device: torch.device) -> torch.Tensor | None:
+    def _read(self, batch: Sequence[Encoded]) -> torch.Tensor | None:
         if not self.by_word:
             return None
         pairs = [(row, place) for row, item in enumerate(batch) for place in item.places]
-        return torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2)
+        return torch.tensor(pairs, dtype=torch.long, device=self._device).reshape(-1, 2)
 
     @property
     def _device(self) -> torch.device:
@@ -187,7 +205,9 @@ class BiEncoderEngine(EncoderEngine):
         """What the new layer reads of each pair (N, 4 D)."""
         described_NF = np.zeros((len(items), self.model.head.in_features), dtype=np.float32)
         for places, batch in in_batches(items):
-            described_NF[places] = self.model.described(self._inputs(batch, passes=1)).cpu()
+            for own, part in self._parts(batch):
+                found = self.model.described(self._inputs(part, passes=1))
+                described_NF[[places[place] for place in own]] = found.cpu()
         return described_NF
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:

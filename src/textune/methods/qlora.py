@@ -15,6 +15,7 @@ class QLoRA(LoRA):
     low-rank update trains, on every linear layer (section 4). Memory falls, time rises.
     """
 
+    revision: ClassVar[int] = 2
     paper: ClassVar[str] = "arXiv:2305.14314"
     quantisation: ClassVar[Literal["none", "nf4"]] = "nf4"
 
