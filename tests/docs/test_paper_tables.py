@@ -301,6 +301,18 @@ def test_other_predictions_and_costs_turn_the_verdicts(make_liu):
     assert said["1a"] == said["1b"] == said["2"] == said["4"] == "not reproduced."
 
 
+def test_where_nothing_was_learnt_no_claim_is_judged(make_liu):
+    root = make_liu(tfidf=Fake(0.35, "small model"))
+    guessing = {label: Fake(1 / 4, method=label) for label in ("full", "qlora", "prefix")}
+    write_part(root / "reasoning", "scinli", {**LIU, **guessing})
+    text = liu.markdown(root)
+    said = verdicts(text)
+    for claim in ("1a", "1b", "4", "5"):
+        assert "cannot be tested at this size in reasoning" in said[claim], claim
+    assert "no tuned model has learnt anything here" in text
+    assert said["4"].startswith("reproduced in function, entities")
+
+
 def test_a_processor_cannot_test_what_costs_least(make_liu):
     qlora = Fake(0.88, method="qlora", fit_seconds=5)
     text = liu.markdown(make_liu(qlora=qlora))
@@ -349,6 +361,9 @@ def test_a_difference_that_so_few_pairs_cannot_show_is_not_judged(make_han):
     said = verdicts(han.markdown(make_han(siamese_cnn=Fake(0.93, "small model"))))
     assert said["2"] == "cannot be tested at this size."
     said = verdicts(han.markdown(make_han(lora=Fake(0.3, method="lora"))))
+    assert said["2"] == "cannot be tested at this size."  # worse than any one label
+    small = Fake(0.95, "small model")
+    said = verdicts(han.markdown(make_han(lora=Fake(0.7, method="lora"), siamese_cnn=small)))
     assert said["2"] == "not reproduced."
 
 

@@ -1,7 +1,7 @@
 """Claims of a paper beside what a run has to say about them; verdicts follow from rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from papers.parts import Duel, Part, setting
 
@@ -36,6 +36,25 @@ def judged(
     if duel.is_blunt(margin) and not duel.is_clear:
         verdict = UNTESTED
     return Finding(claim, duel.part.name, facts or duel.facts, verdict)
+
+
+NOTHING_LEARNT = (
+    "No claim can be tested in a task where no tuned model has learnt anything: where the 95 % "
+    "interval of every accuracy holds, or lies below, that of always answering the most frequent "
+    "label."
+)
+
+
+def where_learnt(findings: Sequence[Finding], parts: Sequence[Part]) -> list[Finding]:
+    """Nothing is decided in a part where tuning taught nothing; the numbers stay."""
+    idle = {part.name for part in parts if part.ranked("tuned") and not part.has_learnt}
+    told = "; no tuned model has learnt anything here"
+    return [
+        replace(f, verdict=UNTESTED, facts=f.facts + told)
+        if f.where in idle and f.verdict in (REPRODUCED, NOT_REPRODUCED)
+        else f
+        for f in findings
+    ]
 
 
 def of_sizes(claim: str, parts: Sequence[Part]) -> Finding:

@@ -35,12 +35,13 @@ RULES = (
     f"accuracy of {100 * claims.MARGIN:.0f} points (1) or {100 * LEAD:.0f} points (2) would be "
     "missed more than once in five times.",
     "3 needs tuned models of several sizes.",
+    claims.NOTHING_LEARNT,
 )
 
 
 def markdown(root: Path) -> str:
     """Tables and claims of the run."""
-    parts = read_parts(root, {RANDOM: (METRIC,), GROUPED: (METRIC,)})
+    parts = read_parts(root, dict.fromkeys((RANDOM, GROUPED), (METRIC, "accuracy")))
     tuned = duels(_against(parts, lambda entry: entry.contender.info.method == TUNED))
     rival = duels(_against(parts, lambda entry: RIVAL in entry.contender.info.spec))
     findings = [claims.of_sizes("3", parts)]
@@ -49,7 +50,7 @@ def markdown(root: Path) -> str:
         findings += [_of_prompts(part, own), _of_rival(part, own)]
     tables = (scores(parts), *(tests(each) for each in (tuned, rival) if each))
     chapters = (
-        claims.chapter(SAYS, findings, RULES, parts),
+        claims.chapter(SAYS, claims.where_learnt(findings, parts), RULES, parts),
         Chapter("paper", "As in the paper: F1 of duplicates", tables),
     )
     return claims.page("Han, Shi and Tsui (2025)", "From a small run.", chapters, parts)

@@ -1,5 +1,6 @@
 """Parts of a run by the metrics of a paper: scores, rows in one order, tests between entries."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,21 @@ class Part:
     def main(self) -> Mapping[str, Resampled]:
         """Label -> value of the metric that is tested."""
         return next(iter(self.scores.values()))
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether a tuned model tells labels apart at all.
+
+        That is, whether an interval of accuracy lies above answering the most frequent label;
+        entities have no such answer.
+        """
+        of = self.scores.get("accuracy")
+        if of is None:
+            return True
+        gold = Counter(self.comparison.loaded.tested.answers)
+        constant = max(gold.values(), default=0) / max(1, gold.total())
+        lows = (of[entry.label].interval().low for entry in self.ranked("tuned"))
+        return any(low is not None and low > constant for low in lows)
 
     def ranked(self, family: str) -> list[Entry]:
         """The complete entries of a family, best first by that metric."""
