@@ -1,8 +1,8 @@
 """What ``textune plan`` expects of a cell against what the cell takes: peak memory and seconds.
 
 Five methods with small and large batches train one epoch on SciCite with the default model and
-predict a part of the dev file. Each cell runs in a fresh process, as the first cell of a study; so
-its time holds the loading of the weights. Expected is what the plan says of a machine on which no
+predict a part of the dev file. Each cell runs in a fresh process, as the first cell of a study;
+loading the weights is no part of its time. Expected is what the plan says of a machine on which no
 cell was ever done: by rates that it measures on the machine itself (``study.speed``). They are
 remembered, so measure them on an idle machine too. The ratio is measured by expected.
 """

@@ -54,10 +54,10 @@ class TrainedEncoder(Approach):
         """An encoder with the new layer, not yet trained; ``context`` is its most tokens."""
 
     def warm_up(self, context: Context) -> None:
-        """Have the encoder's files at hand, and read once."""
-        from textune.models.load import load_encoder
+        """Have the encoder's files at hand."""
+        from textune.models.load import warm_up_encoder
 
-        load_encoder(find_model(self.model, form="encoder"), precision_of(self.precision))
+        warm_up_encoder(self.model)
 
     def fit(
         self,

@@ -53,10 +53,10 @@ class Contrastive(Approach):
                 raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
 
     def warm_up(self, context: Context) -> None:
-        """Have the encoder's files at hand, and read once."""
-        from textune.models.load import load_encoder
+        """Have the encoder's files at hand."""
+        from textune.models.load import warm_up_encoder
 
-        load_encoder(find_model(self.model, form="encoder"))
+        warm_up_encoder(self.model)
 
     def fit(
         self,

@@ -6,6 +6,7 @@ What is not covered: adapting a model (``methods``) and running it (``engine``).
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -24,7 +25,7 @@ from transformers import (
 )
 
 from textune.core.errors import ModelError
-from textune.models.catalog import ModelSpec
+from textune.models.catalog import ModelSpec, find_model
 from textune.models.device import Precision, device_name
 from textune.models.fetch import local_folder
 from textune.models.kernels import compiled
@@ -178,6 +179,16 @@ def load_encoder(spec: ModelSpec, precision: Precision = "float32") -> Loaded:
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     return Loaded(spec, frozen(model), tokenizer)
+
+
+@cache
+def warm_up_encoder(name: str) -> None:
+    """Have libraries imported and the files of an encoder at hand, once in a process.
+
+    Raises:
+        ModelError: as ``load_encoder``.
+    """
+    load_encoder(find_model(name, form="encoder"))
 
 
 @contextlib.contextmanager
