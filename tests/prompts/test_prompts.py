@@ -1,6 +1,8 @@
+import copy
 from dataclasses import replace
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from textune.core.errors import DataError
 from textune.data.entities import entity, write_entities
@@ -56,6 +58,21 @@ def test_a_prompt_with_its_hole_filled_is_what_the_chat_template_renders(tokeniz
 def test_a_model_without_chat_template_gets_plain_text_that_ends_where_it_answers():
     text = build_prompt(TASK, SHOWN, NoTemplate()).text("Text: x")
     assert text.endswith("As in [4].\nAnswer: result\n\nText: x\nAnswer:")
+
+
+def test_plain_text_opens_as_the_tokenizer_opens_it(tokenizer):
+    bare, opening = copy.deepcopy(tokenizer), copy.deepcopy(tokenizer)
+    bare.chat_template = opening.chat_template = None
+    opening.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<start> $A", special_tokens=[("<start>", opening.bos_token_id)]
+    )
+    example = Example("a", ("We use the method of Rao [3].",))
+    without, with_start = (
+        make_prompter(TASK, SHOWN, each, context=1024).prompts([example])[0]
+        for each in (bare, opening)
+    )
+    assert with_start == (tokenizer.bos_token_id, *without)
+    assert without[0] != tokenizer.bos_token_id
 
 
 def test_tokens_are_those_of_the_whole_prompt(tokenizer):

@@ -75,6 +75,12 @@ def test_what_a_step_keeps_grows_linearly_in_batches_and_epochs_do_not_matter():
     )
 
 
+def test_passes_that_make_enough_steps_are_counted_as_epochs():
+    asked = TrainingSpec(epochs=1, batch_size=4, min_steps=9)
+    three = TrainingSpec(epochs=3, batch_size=4)
+    assert demand("lora", spec=asked, valid=4) == demand("lora", spec=three, valid=4)
+
+
 def test_state_is_what_the_masters_make():
     from textune.testing import tiny_model
 

@@ -32,7 +32,7 @@ def weights(adapted):
     return {n: p.detach().clone() for n, p in adapted.named_parameters() if p.requires_grad}
 
 
-def trained(folder=None, die_at=None, scores=None):
+def trained(folder=None, die_at=None, scores=None, spec=SPEC):
     adapted, engine = setup()
 
     def report(done, total, loss):
@@ -42,7 +42,7 @@ def trained(folder=None, die_at=None, scores=None):
     left = iter(scores or [])
     trainee = Trainee(adapted, engine.answer_loss, (lambda: next(left)) if scores else None)
     watch = Watch(report, folder, seconds=0.0)
-    progress = train(trainee, ITEMS, SPEC, lr=1e-2, seed=3, watch=watch)
+    progress = train(trainee, ITEMS, spec, lr=1e-2, seed=3, watch=watch)
     return weights(adapted), progress
 
 
@@ -146,7 +146,24 @@ def test_steps_count_the_last_smaller_batch():
     assert TrainingSpec(epochs=2, batch_size=16).total_steps(33) == 6
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"lr": -0.1}, {"lr": 11.0}])
+def test_a_small_training_part_is_passed_until_enough_steps_are_made():
+    steps = [
+        TrainingSpec(epochs=4, batch_size=8, min_steps=least).total_steps(24)
+        for least in (0, 12, 13, 20)
+    ]
+    assert steps == [12, 12, 15, 21]
+
+
+def test_steps_made_by_more_passes_are_those_of_so_many_epochs():
+    asked, progress = trained(spec=TrainingSpec(epochs=1, min_steps=8, batch_size=2))
+    expected, of_epochs = trained()
+    assert progress.losses == of_epochs.losses
+    assert all(torch.equal(asked[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"batch_size": -1}, {"lr": -0.1}, {"lr": 11.0}, {"min_steps": -1}]
+)
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         TrainingSpec(**wrong)

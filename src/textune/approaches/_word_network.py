@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from textune.engine.words import Encoded, WordEngine
     from textune.models.text_net import Reader
 
+BRIEF = TrainingSpec(epochs=4, batch_size=64, min_steps=300)
+"""Enough for a small network that starts from nothing (decision 19)."""
 VOCABULARY, WEIGHTS = "vocabulary.json", "network.safetensors"
 
 
@@ -46,16 +47,13 @@ class WordNetwork(Approach):
     buckets: int = 2**10
     """Unknown words are spread over so many embeddings, so that the same one is seen in two texts
     of a pair."""
-    training: TrainingSpec = field(default_factory=lambda: TrainingSpec(epochs=4, batch_size=64))
+    training: TrainingSpec = field(default_factory=lambda: BRIEF)
     """The training loop; its objective is always cross-entropy over labels."""
-    min_steps: int = 300
-    """A small training part is read so often that so many steps are made: what starts from nothing
-    learns little in a few. 0: ``training.epochs`` alone counts."""
 
     def __post_init__(self) -> None:
         for option in fields(self):
             value = getattr(self, option.name)
-            least = 0 if option.name in ("hidden", "min_steps") else 1
+            least = 0 if option.name == "hidden" else 1
             sizes = value if isinstance(value, tuple) else (value,)
             if not sizes or any(isinstance(size, int) and size < least for size in sizes):
                 hint = f"it must be at least {least}"
@@ -101,9 +99,8 @@ class WordNetwork(Approach):
             score_on(valid, task, lambda: predictor),
         )
         items = predictor.items(train)
-        training = self._training(len(items))
         predictor.notes |= train_network(
-            trainee, items, training, lr=lr, seed=seed, context=context
+            trainee, items, self.training, lr=lr, seed=seed, context=context
         )
         return predictor
 
@@ -119,11 +116,6 @@ class WordNetwork(Approach):
         """With the learning rate."""
         training = replace(self.training, lr=self.training.rate(self.lr))
         return replace(self, training=training)
-
-    def _training(self, num_examples: int) -> TrainingSpec:
-        """With as many epochs as it takes."""
-        enough = ceil(self.min_steps / self.training.steps_in_epoch(num_examples))
-        return replace(self.training, epochs=max(self.training.epochs, enough))
 
     def _predictor(self, task: TaskSpec, vocabulary: Vocabulary, seed: int) -> WordPredictor:
         import torch

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textune.approaches._word_network import WordNetwork
+from textune.approaches._word_network import BRIEF, WordNetwork
 from textune.models.words import words_of
 from textune.training.settings import TrainingSpec
 
@@ -28,7 +28,7 @@ class Averaged(WordNetwork):
     """N-grams and unknown words are spread over so many embeddings."""
     ngrams: int = 2
     """Longest n-gram of words."""
-    training: TrainingSpec = field(default_factory=lambda: TrainingSpec(epochs=5, batch_size=64))
+    training: TrainingSpec = field(default_factory=lambda: replace(BRIEF, epochs=5))
 
     def reader(self) -> Reader:
         """The mean."""

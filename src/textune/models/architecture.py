@@ -84,11 +84,6 @@ class Architecture:
         """Decoder layers."""
         return int(self.config.get_text_config().num_hidden_layers)
 
-    @property
-    def context(self) -> int:
-        """Most tokens of one input."""
-        return int(getattr(self.config.get_text_config(), "max_position_embeddings", None) or 2048)
-
     def weightless(self, precision: Precision) -> "PreTrainedModel":
         """The real model on the meta device, frozen, with the layers that are used in training.
 
@@ -271,9 +266,9 @@ class Drafts:
         """
         if name not in self._drafts:
             spec = find_model(name, form=form)
-            architecture = find_architecture(spec)
-            context = min(spec.context or architecture.context, architecture.context)
-            self._drafts[name] = Draft(architecture, find_tokenizer(spec), context)
+            architecture, tokenizer = find_architecture(spec), find_tokenizer(spec)
+            context = spec.most_tokens(architecture.config, tokenizer)
+            self._drafts[name] = Draft(architecture, tokenizer, context)
         return self._drafts[name]
 
     def tokens(

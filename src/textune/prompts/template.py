@@ -13,7 +13,7 @@ from textune.data.examples import Answer, Example
 from textune.prompts.wording import DEFAULT, Wording
 from textune.tasks.base import TaskSpec
 
-REVISION = 1
+REVISION = 2
 """Raised when the wording changes; part of every fingerprint that reads prompts."""
 
 REASON = "Think step by step first, then give the answer: one of these."
@@ -89,7 +89,8 @@ def build_prompt(
     """
     turns = messages(task, demonstrations, _HOLE, wording, reasoned=reasoned)
     if tokenizer.chat_template is None:
-        text = _plain_text(turns, "Reasoning:" if reasoned else "Answer:")
+        cue = "Reasoning:" if reasoned else "Answer:"
+        text = f"{_opening(tokenizer)}{_plain_text(turns, cue)}"
     else:
         try:
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -108,6 +109,14 @@ def answer_text(task: TaskSpec, answer: Answer, tokenizer: Any, *, after_cue: bo
     written = task.kind.written(answer, task.words)
     opens_turn = tokenizer.chat_template and not after_cue
     return written if opens_turn else f" {written}"
+
+
+def _opening(tokenizer: Any) -> str:
+    """The token that the tokenizer puts before plain text; without it some models go astray."""
+    start = getattr(tokenizer, "bos_token_id", None)
+    if start is None or tokenizer("a")["input_ids"][0] != start:
+        return ""
+    return str(tokenizer.bos_token)
 
 
 def _plain_text(turns: Sequence[dict[str, str]], cue: str) -> str:

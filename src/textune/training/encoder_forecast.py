@@ -27,9 +27,9 @@ def encoder_demand(
     kept = kept_bytes(lambda: engine.loss(_with_any_targets(largest, engine)), model.train())
     model.eval()
     params = sum(p.numel() for p in model.parameters())
-    steps = spec.total_steps(len(train))
-    fitted = spec.epochs * sum(map(engine.num_cells, batches))
-    checked, tested = spec.epochs * _predicted(valid, engine), _predicted(test, engine)
+    passes, steps = spec.passes(len(train)), spec.total_steps(len(train))
+    fitted = passes * sum(map(engine.num_cells, batches))
+    checked, tested = passes * _predicted(valid, engine), _predicted(test, engine)
     moved = PASSES * kept / engine.num_cells(largest)
     return Demand(
         precision=engine.precision,

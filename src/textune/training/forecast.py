@@ -130,13 +130,14 @@ def _passing(
     trainable = [p for p in adapted.parameters() if p.requires_grad]
     num_trainable = sum(p.numel() for p in trainable)
     layers = model.config.get_text_config().num_hidden_layers
-    prompts, steps = [item.prompt for item in course.train], spec.total_steps(len(course.train))
+    prompts = [item.prompt for item in course.train]
+    passes, steps = spec.passes(len(prompts)), spec.total_steps(len(prompts))
 
     def size(prompts: Sequence[tuple[int, ...]], rows: int, *, gold: int = 0) -> Size:
         return packed_size(prompts, added=course.added + gold, before=step.before, rows=rows)
 
-    fitting = size(prompts * spec.epochs, steps, gold=1)
-    checking = size(course.valid * spec.epochs, spec.epochs)
+    fitting = size(prompts * passes, steps, gold=1)
+    checking = size(course.valid * passes, passes)
     work = work_model(model, trainable)
     rate = step.kept / size(step.prompts, 1, gold=1).tokens
     scoring = scoring_demand(

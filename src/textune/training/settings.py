@@ -20,6 +20,8 @@ class TrainingSpec(Spec):
     ``answer``: likelihood of the answer's tokens alone, as in instruction tuning."""
     epochs: int = 3
     """Passes over the training part."""
+    min_steps: int = 0
+    """A small training part is passed so much more often that so many optimiser steps are made."""
     batch_size: int = 16
     """Examples in one optimiser step."""
     lr: float | Literal["auto"] = "auto"
@@ -37,6 +39,8 @@ class TrainingSpec(Spec):
                 raise ConfigError(
                     f"{name} cannot be {getattr(self, name)}", hint="it must be above 0"
                 )
+        if self.min_steps < 0:
+            raise ConfigError(f"min_steps cannot be {self.min_steps}", hint="it must be 0 or more")
         if self.lr != "auto" and not 0 < self.lr <= MAX_LR:
             hint = f"it must be above 0 and at most {MAX_LR:g}, for example 5e-4, or auto"
             raise ConfigError(f"lr cannot be {self.lr}", hint=hint)
@@ -49,9 +53,13 @@ class TrainingSpec(Spec):
         """Optimiser steps in one pass; the last batch may be smaller."""
         return math.ceil(num_examples / self.batch_size)
 
+    def passes(self, num_examples: int) -> int:
+        """``epochs``, or as many as ``min_steps`` take."""
+        return max(self.epochs, math.ceil(self.min_steps / self.steps_in_epoch(num_examples)))
+
     def total_steps(self, num_examples: int) -> int:
         """Optimiser steps in all."""
-        return self.epochs * self.steps_in_epoch(num_examples)
+        return self.passes(num_examples) * self.steps_in_epoch(num_examples)
 
     def warmup(self, total: int) -> int:
         """Warm-up steps out of all steps."""
