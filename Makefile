@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPARISONS := train_vs_trl share_of_peak score_vs_lm_eval extract_vs_generate encode_vs_trainer study_vs_script cli_start
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix bench docs clean
@@ -37,9 +38,10 @@ fix: setup  ## let ruff mend format and what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## side-by-side benchmarks (needs the data folder and more packages, see benchmarks/)
+bench: setup  ## one table, the peer beside us (hours; needs data and packages, see benchmarks/)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for name in $(COMPARISONS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@$(BIN)/python benchmarks/table.py
 
 docs: setup  ## run every code block of README and docs
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs

@@ -4,7 +4,6 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
-from statistics import median
 from typing import TypeVar
 
 from textune.cost.memory import STATUS
@@ -33,12 +32,6 @@ def print_heading(*packages: str) -> None:
     names = ("python", "textune", "torch", "transformers", "peft", *packages)
     print(f"machine: {hardware()}")
     print("versions: " + ", ".join(f"{name} {found[name]}" for name in names))
-
-
-def print_ratios(what: str, ratios: list[float]) -> None:
-    """One ratio a round, and their median."""
-    rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    print(f"{what}: {rounds} by round, median {median(ratios):.2f}")
 
 
 def gigabytes(size: int) -> str:

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading, print_ratios
+from comparison import Round, keep
+from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from scicite import prompter_of, sentences, shown
 
 if TYPE_CHECKING:
     from textune.prompts.tokens import Prompter
@@ -104,20 +106,9 @@ def score_lm_eval(job: Job) -> Scoring:
 
 
 def _prompter(job: Job, tokenizer: Any) -> "tuple[Prompter, Sequence[Any]]":
-    """The prompter with its demonstrations, and dev sentences drawn with a fixed seed."""
-    from textune.core.seeds import generator
-    from textune.prompts.choosers.balanced import Balanced
-    from textune.prompts.tokens import make_prompter
-    from textune.tasks.base import load_task
-    from textune.tasks.dataset import load_dataset
-
-    task = load_task("scicite")
-    dataset = load_dataset(task)
-    assert dataset.test is not None, "SciCite comes with a dev file"
-    shown = Balanced().kept(dataset.train.rows, task, job.shots, seed=0) if job.shots else []
-    chosen = generator(0, "benchmark").permutation(len(dataset.test))[: job.num_examples]
-    prompter = make_prompter(task, shown, tokenizer, context=8192)
-    return prompter, dataset.test.take(chosen.tolist()).rows
+    """The prompter with its demonstrations, and dev sentences."""
+    prompter = prompter_of(tokenizer, "usual", shown=shown(job.shots))
+    return prompter, sentences("test", job.num_examples)
 
 
 def _print_agreement(ours: Scoring, theirs: Scoring) -> None:
@@ -140,7 +131,7 @@ def _measure(job: Job, rounds: int) -> None:
         "textune": score_textune,
         "lm-eval": score_lm_eval,
     }
-    ratios = []
+    kept = []
     for round_number in range(1, rounds + 1):
         found = {}
         for name, work in sides.items():
@@ -151,9 +142,10 @@ def _measure(job: Job, rounds: int) -> None:
                 f"({found[name].seconds:.1f} s), peak {gigabytes(found[name].peak_bytes)}",
                 flush=True,
             )
-        ratios.append(found["lm-eval"].seconds / found["textune"].seconds)
+        speeds = [job.num_examples / found[name].seconds for name in sides]
+        kept.append(Round(*speeds))
         _print_agreement(found["textune"], found["lm-eval"])
-    print_ratios(f"{job.shots}-shot, examples/s, textune / lm-eval", ratios)
+    keep(f"score-{job.shots}-shot", kept, job, packages=["lm-eval"])
 
 
 def main() -> None:
@@ -162,14 +154,17 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
     parser.add_argument("--examples", type=int, default=200, help="dev sentences of SciCite")
     parser.add_argument("--shots", type=int, nargs="+", default=[0, 8], help="demonstrations")
-    parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16")
+    parser.add_argument("--precision", choices=["auto", "bfloat16", "float32"], default="auto")
     parser.add_argument("--batch-size", default="16", help="of the harness: a number, or auto")
     parser.add_argument("--rounds", type=int, default=2, help="how often each is measured")
     asked = parser.parse_args()
+    from textune.models.device import precision_of
+
     print_heading("lm-eval")
-    print(f"number format: {asked.precision}, batch size of lm-eval: {asked.batch_size}")
+    precision = precision_of(asked.precision)
+    print(f"number format: {precision}, batch size of lm-eval: {asked.batch_size}")
     for shots in asked.shots:
-        job = Job(asked.model, asked.precision, shots, asked.examples, asked.batch_size)
+        job = Job(asked.model, precision, shots, asked.examples, asked.batch_size)
         _measure(job, asked.rounds)
 
 

@@ -1,14 +1,15 @@
 """LoRA training, textune against TRL's SFTTrainer: examples a second, peak memory, loss.
 
-Both train LoRA of rank 16 (alpha 32, all linear layers) on the same weights in bf16, on the same
-token lists (textune's prompts), with the loss on the answer alone, the same batch size, learning
-rate, warm-up, cosine decay and gradient clipping, and without gradient checkpointing. Each runs in
-a process of its own, one after the other, in turns. Timed is the whole call that trains (optimiser
-and data loader included); loading the weights and making tokens come before it on both sides.
-Memory is the largest resident memory of the process, loading included.
+Both train LoRA of rank 16 (alpha 32, all linear layers) on the same weights, in the number format
+that this machine multiplies fastest, on the same token lists (textune's prompts of SciCite), with
+the loss on the answer alone, the same batch size, learning rate, warm-up, cosine decay and
+gradient clipping, and without gradient checkpointing. Each runs in a process of its own, one after
+the other, in turns. Timed is the whole call that trains (optimiser and data loader included);
+loading the weights and making tokens come before it on both sides. Memory is the largest resident
+memory of the process, loading included.
 
-TRL gets a model that is loaded in bf16, and ``bf16=True``: its adapters are then fp32, and
-products run in bf16 by autocast. Padding goes to the longest sequence of a batch.
+TRL pads to the longest sequence of a batch. In bf16 it gets a model that is loaded in bf16, and
+``bf16=True``: its adapters are then fp32, and products run in bf16 by autocast.
 """
 
 import argparse
@@ -19,10 +20,13 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading, print_ratios
+from comparison import Round, keep
+from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from scicite import Instruction, items_of, prompter_of, sentences
 
 LR = 5e-4
 WARMUP_STEPS = 2
+PACKAGES = ("accelerate", "trl", "datasets")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Job:
     """What both sides train."""
 
     model: str
+    instruction: Instruction
     num_examples: int
     batch_size: int
     max_length: int
@@ -54,11 +59,12 @@ def train_textune(job: Job) -> Training:
     from textune.engine.causal import CausalEngine
     from textune.methods.lora import LoRA
     from textune.models.catalog import find_model
+    from textune.models.device import precision_of
     from textune.models.load import load_causal
     from textune.training.loop import Trainee, Watch, train
     from textune.training.settings import TrainingSpec
 
-    loaded = load_causal(find_model(job.model), "bfloat16", "none")
+    loaded = load_causal(find_model(job.model), precision_of("auto"), "none")
     items = _items(job, loaded.tokenizer)
     torch.manual_seed(0)
     adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
@@ -80,28 +86,28 @@ def train_trl(job: Job) -> Training:
     from trl.trainer.sft_trainer import SFTTrainer
 
     from textune.models.catalog import find_model
+    from textune.models.device import precision_of
     from textune.models.fetch import local_folder
 
     datasets.disable_progress_bars()
     folder = local_folder(find_model(job.model))
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    precision = precision_of("auto")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision))
     tokenizer = AutoTokenizer.from_pretrained(folder)
     items = _items(job, tokenizer)
-    rows = [
-        {
-            "input_ids": [*item.prompt, *item.answer],
-            "completion_mask": [0] * len(item.prompt) + [1] * len(item.answer),
-        }
-        for item in items
-    ]
     adapter = LoraConfig(
         task_type="CAUSAL_LM", r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"
     )
     with tempfile.TemporaryDirectory() as scratch:
         trainer = SFTTrainer(
             model=model,
-            args=_trl_settings(job, scratch),
-            train_dataset=datasets.Dataset.from_list(rows),
+            args=trl_settings(
+                scratch,
+                batch_size=job.batch_size,
+                max_length=job.max_length,
+                bf16=precision == "bfloat16",
+            ),
+            train_dataset=datasets.Dataset.from_list(rows_of(items)),
             processing_class=tokenizer,
             peft_config=adapter,
         )
@@ -112,18 +118,30 @@ def train_trl(job: Job) -> Training:
         return _training(start, losses, items)
 
 
-def _trl_settings(job: Job, folder: str) -> Any:
+def rows_of(items: Sequence[Any]) -> list[dict[str, list[int]]]:
+    """Token lists as SFTTrainer reads them; the loss is on the answer alone."""
+    return [
+        {
+            "input_ids": [*item.prompt, *item.answer],
+            "completion_mask": [0] * len(item.prompt) + [1] * len(item.answer),
+        }
+        for item in items
+    ]
+
+
+def trl_settings(folder: str, *, batch_size: int, max_length: int, bf16: bool) -> Any:
+    """One epoch as textune trains it."""
     from trl.trainer.sft_config import SFTConfig
 
     return SFTConfig(
         output_dir=folder,
         num_train_epochs=1,
-        per_device_train_batch_size=job.batch_size,
-        max_length=job.max_length,
+        per_device_train_batch_size=batch_size,
+        max_length=max_length,
         completion_only_loss=True,
         packing=False,
         gradient_checkpointing=False,
-        bf16=True,
+        bf16=bf16,
         use_cpu=True,
         learning_rate=LR,
         lr_scheduler_type="cosine",
@@ -141,22 +159,8 @@ def _trl_settings(job: Job, folder: str) -> Any:
 
 
 def _items(job: Job, tokenizer: Any) -> Sequence[Any]:
-    """Token lists of training examples drawn with a fixed seed; prompts and answers apart."""
-    from textune.core.seeds import generator
-    from textune.engine.packing import Item
-    from textune.prompts.tokens import make_prompter
-    from textune.tasks.base import load_task
-    from textune.tasks.dataset import load_dataset
-
-    task = load_task("scicite")
-    train = load_dataset(task).train
-    chosen = generator(0, "benchmark").permutation(len(train))[: job.num_examples]
-    examples = train.take(chosen.tolist()).rows
-    prompter = make_prompter(task, [], tokenizer, context=job.max_length)
-    return [
-        Item(prompt, (*prompter.answer(str(example.answer)), prompter.end))
-        for example, prompt in zip(examples, prompter.prompts(examples), strict=True)
-    ]
+    prompter = prompter_of(tokenizer, job.instruction, context=job.max_length)
+    return items_of(prompter, sentences("train", job.num_examples))
 
 
 def _training(start: float, losses: Sequence[float], items: Sequence[Any]) -> Training:
@@ -166,32 +170,41 @@ def _training(start: float, losses: Sequence[float], items: Sequence[Any]) -> Tr
     return Training(seconds, peak_bytes(), mean(last_quarter), tokens)
 
 
+def compare(job: Job, num_rounds: int) -> None:
+    """Measure in turns, print, and keep speeds and peaks."""
+    sides: dict[str, Callable[[Job], Training]] = {"textune": train_textune, "TRL": train_trl}
+    speeds, peaks = [], []
+    for number in range(1, num_rounds + 1):
+        found = {name: in_fresh_process(work, job) for name, work in sides.items()}
+        for name, each in found.items():
+            print(
+                f"{job.instruction} instruction, round {number}, {name}: "
+                f"{job.num_examples / each.seconds:.2f} examples/s ({each.seconds:.1f} s, "
+                f"{each.tokens} tokens), peak {gigabytes(each.peak_bytes)}, "
+                f"loss at the end {each.loss:.3f}",
+                flush=True,
+            )
+        ours, theirs = found["textune"], found["TRL"]
+        speeds.append(Round(job.num_examples / ours.seconds, job.num_examples / theirs.seconds))
+        peaks.append(Round(ours.peak_bytes / 1e9, theirs.peak_bytes / 1e9))
+    keep(f"lora-{job.instruction}", speeds, job, packages=PACKAGES)
+    keep(f"lora-{job.instruction}-memory", peaks, job, packages=PACKAGES)
+
+
 def main() -> None:
-    """Measure in turns and print."""
+    """Compare for each length of the instruction."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
-    parser.add_argument("--examples", type=int, default=256, help="training examples of SciCite")
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--instructions", nargs="+", default=["short", "long"])
+    parser.add_argument("--examples", type=int, default=128, help="training examples of SciCite")
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--max-length", type=int, default=1024, help="tokens of a sequence")
     parser.add_argument("--rounds", type=int, default=2, help="how often each is measured")
     asked = parser.parse_args()
-    job = Job(asked.model, asked.examples, asked.batch_size, asked.max_length)
-    sides: dict[str, Callable[[Job], Training]] = {"textune": train_textune, "TRL": train_trl}
-    print_heading("accelerate", "trl", "datasets")
-    ratios = []
-    for round_number in range(1, asked.rounds + 1):
-        speeds = {}
-        for name, work in sides.items():
-            found = in_fresh_process(work, job)
-            speeds[name] = job.num_examples / found.seconds
-            print(
-                f"round {round_number}, {name}: {speeds[name]:.2f} examples/s "
-                f"({found.seconds:.1f} s, {found.tokens} tokens), "
-                f"peak {gigabytes(found.peak_bytes)}, loss at the end {found.loss:.3f}",
-                flush=True,
-            )
-        ratios.append(speeds["textune"] / speeds["TRL"])
-    print_ratios("examples/s, textune / TRL", ratios)
+    print_heading(*PACKAGES)
+    for instruction in asked.instructions:
+        sizes = (asked.examples, asked.batch_size, asked.max_length)
+        compare(Job(asked.model, instruction, *sizes), asked.rounds)
 
 
 if __name__ == "__main__":

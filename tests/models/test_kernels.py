@@ -32,6 +32,11 @@ def products(size, dtype=torch.bfloat16):
     return [part.to(dtype).requires_grad_(True) for part in parts], (prefix, seen)
 
 
+@pytest.fixture(params=[torch.bfloat16, torch.float32], ids=["bf16", "fp32"])
+def dtype(request):
+    return request.param
+
+
 def both_ways(function, inputs, without):
     """Output and gradients, compiled and by torch."""
     found = []
@@ -48,24 +53,33 @@ def both_ways(function, inputs, without):
 
 
 def assert_but_for_rounding(ours, theirs, units=2):
-    """Equal but for so many units in bf16's last place, of each number or of a typical one."""
+    """Equal but for so many units of each number or of a typical one.
+
+    A unit is bf16's last place; in fp32, where sums have another order, 16 of its last places.
+    """
+    assert ours.dtype == theirs.dtype or theirs.dtype == torch.float32
+    unit = 2**-8 if ours.dtype == torch.bfloat16 else 2**-20
     scale = theirs.abs().float().clamp_min(theirs.float().square().mean().sqrt().item() / 8)
     worst = ((ours.float() - theirs.float()).abs() / scale).max() if theirs.numel() else 0.0
-    assert worst <= units * 2**-8
+    assert worst <= units * unit
 
 
 def test_this_machine_compiles_them_and_other_tensors_are_left_to_torch():
     """Where this fails, the tests below compare torch with itself."""
-    assert compiled() is not None
-    assert kernels_for(torch.zeros(2)) is None
-    assert kernels_for(torch.zeros(2, dtype=torch.bfloat16, device="meta")) is None
-    assert kernels_for(torch.zeros(2, dtype=torch.bfloat16)) is compiled()
+    wide, narrow = torch.zeros(2), torch.zeros(2, dtype=torch.bfloat16)
+    for tensor in (wide, narrow):
+        assert compiled(tensor.dtype) is not None
+        assert kernels_for(tensor, tensor) is compiled(tensor.dtype)
+        assert kernels_for(tensor.to("meta")) is None
+    assert compiled(torch.float32) is not compiled(torch.bfloat16)
+    assert kernels_for(wide, narrow) is None
+    assert kernels_for(wide.double()) is None
 
 
 @pytest.mark.parametrize("rows", [(1, 7, 64), (5, 576)])
-def test_a_norm_is_that_of_torch(rows, without):
+def test_a_norm_is_that_of_torch(rows, dtype, without):
     torch.manual_seed(0)
-    x, weight = (3 * torch.randn(rows)).bfloat16(), torch.randn(rows[-1]).bfloat16()
+    x, weight = (3 * torch.randn(rows)).to(dtype), torch.randn(rows[-1]).to(dtype)
 
     def norm(x):
         return lean._Norm.apply(x, weight, 1e-5)
@@ -83,15 +97,15 @@ def test_a_bf16_norm_with_a_weight_in_fp32_is_left_to_torch(without):
     assert torch.equal(ours, lean._Norm.apply(x, weight, 1e-5))
 
 
-def test_a_gated_unit_is_that_of_torch_far_out_too(without):
+def test_a_gated_unit_is_that_of_torch_far_out_too(dtype, without):
     torch.manual_seed(0)
-    gate, up = (20 * torch.randn(9, 65)).bfloat16(), torch.randn(9, 65).bfloat16()
+    gate, up = (20 * torch.randn(9, 65)).to(dtype), torch.randn(9, 65).to(dtype)
     gate[0, :4] = torch.tensor([-300.0, 300.0, 0.0, -88.0])
     for ours, theirs in both_ways(lean._Gated.apply, [gate, up], without):
         assert_but_for_rounding(ours, theirs)
 
 
-def test_rotary_positions_are_those_of_transformers():
+def test_rotary_positions_are_those_of_transformers(dtype):
     from transformers.models.llama import modeling_llama
 
     lean.make_lean(tiny_model("llama"))
@@ -99,16 +113,16 @@ def test_rotary_positions_are_those_of_transformers():
     assert isinstance(rotation, lean.LeanRotation)
     maker = torch.Generator().manual_seed(0)
     angles = torch.rand(1, 9, 8, generator=maker).repeat(1, 1, 2)
-    cos, sin = angles.cos().bfloat16(), angles.sin().bfloat16()
+    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
     found = []
     for rotate in (rotation, rotation.original):
         maker.manual_seed(1)
         parts = [
-            torch.randn(1, 9, heads, 16, generator=maker).bfloat16().requires_grad_(True)
+            torch.randn(1, 9, heads, 16, generator=maker).to(dtype).requires_grad_(True)
             for heads in (4, 2)
         ]
         out = rotate(*(part.transpose(1, 2) for part in parts), cos, sin)
-        gradients = [torch.randn(o.shape, generator=maker).bfloat16() for o in out]
+        gradients = [torch.randn(o.shape, generator=maker).to(dtype) for o in out]
         torch.autograd.backward(out, gradients)
         found.append([*out, *(part.grad for part in parts)])
     assert "_Rotated" in type(found[0][0].grad_fn).__name__
@@ -149,7 +163,10 @@ def test_weights_sum_to_one_and_nothing_unseen_has_any(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_gradients_in_fp32_are_those_of_the_reference(size):
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_gradients_in_fp32_are_those_of_the_reference(size, is_compiled, without):
+    if not is_compiled:
+        without()
     found = []
     for function in (softmax.two_part_softmax, softmax.reference):
         parts, seen = products(size, torch.float32)
@@ -170,27 +187,27 @@ def test_a_row_with_one_place_to_see_gives_it_everything():
 def test_without_a_compiler_or_with_a_bad_one_there_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(kernels.shutil, "which", lambda name: None)
-    assert kernels.compiled.__wrapped__() is None
+    assert kernels.compiled.__wrapped__(torch.float32) is None
     bad = tmp_path / "cc"
     bad.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     bad.chmod(0o755)
     monkeypatch.setattr(kernels.shutil, "which", lambda name: str(bad))
-    assert kernels.compiled.__wrapped__() is None
+    assert kernels.compiled.__wrapped__(torch.float32) is None
     assert not list(tmp_path.rglob("*.so"))
 
 
 def test_they_are_compiled_once_for_a_source(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path))
-    first = kernels.compiled.__wrapped__()
+    first = kernels.compiled.__wrapped__(torch.float32)
     assert first is not None
     (made,) = tmp_path.rglob("*.so")
     before = made.stat().st_mtime_ns
-    assert kernels.compiled.__wrapped__() is not None
+    assert kernels.compiled.__wrapped__(torch.float32) is not None
     assert made.stat().st_mtime_ns == before
 
 
 def test_compiling_changes_no_rounding_of_the_process():
     """Flags such as -ffast-math let every later sum lose its smallest numbers."""
-    assert compiled() is not None
+    assert all(compiled(dtype) is not None for dtype in kernels.FORMATS)
     tiny = torch.tensor(math.ldexp(1.0, -140))
     assert (tiny * 0.5).item() == math.ldexp(1.0, -141)

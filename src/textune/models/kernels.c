@@ -1,16 +1,27 @@
-/* Row-wise work on bf16 arrays in one pass over memory, where torch makes one for every operation.
+/* Row-wise work in one pass over memory, where torch makes one for every operation.
 
-   Sums and functions are in fp32, and results are rounded where the layers of transformers round
-   theirs. Arrays are contiguous. Loops are plain, for the compiler to vectorise.
+   Compiled once for arrays of bf16 and once, with FP32 defined, for arrays of fp32. Sums and
+   functions are in fp32, and results are rounded where the layers of transformers round theirs.
+   Arrays are contiguous. Loops are plain, for the compiler to vectorise.
    Legend: T rows, D and N their length. */
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-typedef uint16_t bf16;
+#ifdef FP32
 
-static inline float wide(bf16 x) {
+typedef float number;
+
+static inline float wide(number x) { return x; }
+
+static inline number narrow(float x) { return x; }
+
+#else
+
+typedef uint16_t number;
+
+static inline float wide(number x) {
     uint32_t bits = (uint32_t)x << 16;
     float value;
     memcpy(&value, &bits, 4);
@@ -18,11 +29,13 @@ static inline float wide(bf16 x) {
 }
 
 /* Round to the nearest, ties to even. */
-static inline bf16 narrow(float x) {
+static inline number narrow(float x) {
     uint32_t bits;
     memcpy(&bits, &x, 4);
-    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    return (number)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
+
+#endif
 
 static inline float rounded(float x) { return wide(narrow(x)); }
 
@@ -40,12 +53,12 @@ static inline float exponential(float x) {
     return power * series;
 }
 
-/* y = w * bf16(x * scale), scale = 1 / rms(x), kept for the way back. */
-void norm_forward(const bf16 *x, const bf16 *w, bf16 *y, float *scale, long T, long D, float epsilon) {
+/* y = w * rounded(x * scale), scale = 1 / rms(x), kept for the way back. */
+void norm_forward(const number *x, const number *w, number *y, float *scale, long T, long D, float epsilon) {
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++) {
-        const bf16 *from = x + t * D;
-        bf16 *to = y + t * D;
+        const number *from = x + t * D;
+        number *to = y + t * D;
         float sum = 0;
         for (long i = 0; i < D; i++) sum += wide(from[i]) * wide(from[i]);
         float s = 1.0f / sqrtf(sum / D + epsilon);
@@ -54,12 +67,12 @@ void norm_forward(const bf16 *x, const bf16 *w, bf16 *y, float *scale, long T, l
     }
 }
 
-void norm_backward(const bf16 *gradient, const bf16 *x, const bf16 *w, const float *scale, bf16 *to_x,
+void norm_backward(const number *gradient, const number *x, const number *w, const float *scale, number *to_x,
                    long T, long D) {
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++) {
-        const bf16 *from = x + t * D, *g = gradient + t * D;
-        bf16 *to = to_x + t * D;
+        const number *from = x + t * D, *g = gradient + t * D;
+        number *to = to_x + t * D;
         float s = scale[t], sum = 0;
         for (long i = 0; i < D; i++) sum += rounded(wide(g[i]) * wide(w[i])) * wide(from[i]);
         float along = sum * s * s / D;
@@ -69,7 +82,7 @@ void norm_backward(const bf16 *gradient, const bf16 *x, const bf16 *w, const flo
 }
 
 /* silu(gate) * up */
-void gated_forward(const bf16 *gate, const bf16 *up, bf16 *out, long N) {
+void gated_forward(const number *gate, const number *up, number *out, long N) {
 #pragma omp parallel for schedule(static)
     for (long i = 0; i < N; i++) {
         float g = wide(gate[i]);
@@ -77,7 +90,7 @@ void gated_forward(const bf16 *gate, const bf16 *up, bf16 *out, long N) {
     }
 }
 
-void gated_backward(const bf16 *gradient, const bf16 *gate, const bf16 *up, bf16 *to_gate, bf16 *to_up,
+void gated_backward(const number *gradient, const number *gate, const number *up, number *to_gate, number *to_up,
                     long N) {
 #pragma omp parallel for schedule(static)
     for (long i = 0; i < N; i++) {
@@ -91,7 +104,7 @@ void gated_backward(const bf16 *gradient, const bf16 *gate, const bf16 *up, bf16
 #define HIDDEN -1e30f
 
 /* Products times the scale, those that are not seen (null: all are) at HIDDEN. */
-static void take(const bf16 *restrict from, const uint8_t *restrict seen, float *restrict to, long N,
+static void take(const number *restrict from, const uint8_t *restrict seen, float *restrict to, long N,
                  float scale) {
     if (!seen)
         for (long i = 0; i < N; i++) to[i] = wide(from[i]) * scale;
@@ -99,7 +112,7 @@ static void take(const bf16 *restrict from, const uint8_t *restrict seen, float 
         for (long i = 0; i < N; i++) to[i] = seen[i] ? wide(from[i]) * scale : HIDDEN;
 }
 
-static void give(const float *restrict from, bf16 *restrict to, long N, float share) {
+static void give(const float *restrict from, number *restrict to, long N, float share) {
     for (long i = 0; i < N; i++) to[i] = narrow(from[i] * share);
 }
 
@@ -120,8 +133,8 @@ static float raise(float *restrict row, long N) {
 
    Rows stand as (K, S, G, L); a query (s, l) sees the same in all k and g: seen1 (S, L, N1) and
    seen2 (S, L, N2), null where it sees everything. */
-void softmax_forward(const bf16 *first, const bf16 *second, const uint8_t *seen1, const uint8_t *seen2,
-                     bf16 *weights1, bf16 *weights2, long K, long S, long G, long L, long N1, long N2,
+void softmax_forward(const number *first, const number *second, const uint8_t *seen1, const uint8_t *seen2,
+                     number *weights1, number *weights2, long K, long S, long G, long L, long N1, long N2,
                      float scale) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < K * S * G * L; r++) {
@@ -135,19 +148,19 @@ void softmax_forward(const bf16 *first, const bf16 *second, const uint8_t *seen1
     }
 }
 
-static float product(const bf16 *restrict a, const bf16 *restrict b, long N) {
+static float product(const number *restrict a, const number *restrict b, long N) {
     float sum = 0;
     for (long i = 0; i < N; i++) sum += wide(a[i]) * wide(b[i]);
     return sum;
 }
 
-static void return_to(const bf16 *restrict weights, const bf16 *restrict gradient, bf16 *restrict to,
+static void return_to(const number *restrict weights, const number *restrict gradient, number *restrict to,
                       long N, float mean, float scale) {
     for (long i = 0; i < N; i++) to[i] = narrow(wide(weights[i]) * (wide(gradient[i]) - mean) * scale);
 }
 
-void softmax_backward(const bf16 *weights1, const bf16 *weights2, const bf16 *gradient1,
-                      const bf16 *gradient2, bf16 *to1, bf16 *to2, long rows, long N1, long N2,
+void softmax_backward(const number *weights1, const number *weights2, const number *gradient1,
+                      const number *gradient2, number *to1, number *to2, long rows, long N1, long N2,
                       float scale) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
@@ -161,13 +174,13 @@ void softmax_backward(const bf16 *weights1, const bf16 *weights2, const bf16 *gr
 /* Rotary positions of heads (T, H, D): x * cosine + (-second half | first half) * sine * sign.
 
    Cosine and sine (T, D) are alike in both halves, so the way back is the same with sign -1. */
-void rotate(const bf16 *x, const bf16 *cosine, const bf16 *sine, bf16 *y, long T, long H, long D,
+void rotate(const number *x, const number *cosine, const number *sine, number *y, long T, long H, long D,
             float sign) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < T * H; r++) {
-        const bf16 *restrict first = x + r * D, *restrict second = first + D / 2;
-        const bf16 *restrict c = cosine + r / H * D, *restrict s = sine + r / H * D;
-        bf16 *restrict to1 = y + r * D, *restrict to2 = to1 + D / 2;
+        const number *restrict first = x + r * D, *restrict second = first + D / 2;
+        const number *restrict c = cosine + r / H * D, *restrict s = sine + r / H * D;
+        number *restrict to1 = y + r * D, *restrict to2 = to1 + D / 2;
         for (long i = 0; i < D / 2; i++) {
             float a = wide(first[i]), b = wide(second[i]), turn = sign * wide(s[i]);
             to1[i] = narrow(rounded(a * wide(c[i])) - rounded(b * turn));

@@ -115,8 +115,8 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
         _keep_layout(model)
         _let_file_go(model)
     make_lean(model)
-    if model.dtype == torch.bfloat16 and model.device.type == "cpu":
-        compiled()  # a few seconds, once a machine: not in somebody's first step
+    if model.device.type == "cpu":
+        compiled(model.dtype)  # a few seconds, once a machine: not in somebody's first step
     return Loaded(spec, frozen(model), tokenizer)
 
 
