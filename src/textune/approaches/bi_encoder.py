@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textune.approaches._encoder import EncoderPredictor, TrainedEncoder, classes_of
-from textune.approaches.base import PAIR_KINDS, Parts
+from textune.approaches.base import PAIR_KINDS, Context, Parts
 from textune.data.examples import Example
-from textune.models.linear import fit_for
+from textune.models.linear import fit_for, import_solvers
 from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class BiEncoder(TrainedEncoder):
     """
 
     kinds: ClassVar[frozenset[str]] = PAIR_KINDS
+
+    def warm_up(self, context: Context) -> None:
+        """Have the encoder's files at hand, and the solver."""
+        super().warm_up(context)
+        import_solvers()
 
     def forecast(self, task: TaskSpec, parts: Parts, drafts: Drafts) -> Demand:
         """As all encoders; the training part is read once more before training."""

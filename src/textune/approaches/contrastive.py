@@ -14,7 +14,7 @@ from textune.approaches.nearest import LINEAR, NearestPredictor
 from textune.core.errors import ConfigError
 from textune.data.examples import Example
 from textune.models.catalog import find_model
-from textune.models.linear import LinearClassifier, fit_for
+from textune.models.linear import LinearClassifier, fit_for, import_solvers
 from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
 
@@ -53,10 +53,11 @@ class Contrastive(Approach):
                 raise ConfigError(f"{name} cannot be {getattr(self, name)}", hint=hint)
 
     def warm_up(self, context: Context) -> None:
-        """Have the encoder's files at hand."""
+        """Have the encoder's files at hand, and the solver."""
         from textune.models.load import warm_up_encoder
 
         warm_up_encoder(self.model)
+        import_solvers()
 
     def fit(
         self,

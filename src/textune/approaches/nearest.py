@@ -13,7 +13,7 @@ from textune.approaches.base import Approach, Context, Family, Notes, Predictor
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
 from textune.models.catalog import find_model
-from textune.models.linear import LinearClassifier, Strength, fit_for
+from textune.models.linear import LinearClassifier, Strength, fit_for, import_solvers
 from textune.tasks.base import TaskSpec
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class Nearest(Approach):
     """Inverse of the L2 penalty; ``auto``: the best in three folds of the training part."""
 
     def warm_up(self, context: Context) -> None:
-        """Have the encoder's files at hand."""
+        """Have the encoder's files at hand, and the solver."""
         from textune.models.load import warm_up_encoder
 
         warm_up_encoder(self.model)
+        import_solvers()
 
     def fit(
         self,

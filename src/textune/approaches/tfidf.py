@@ -15,7 +15,7 @@ from textune.core.config import added
 from textune.core.errors import ImpossibleError, StoreError
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.models.linear import Classifier, LinearClassifier, Strength, fit_for
+from textune.models.linear import Classifier, LinearClassifier, Strength, fit_for, import_solvers
 from textune.models.terms import TermView, length_difference, pair_features
 from textune.tasks.base import TaskSpec
 
@@ -54,9 +54,9 @@ class Tfidf(Approach):
 
     def warm_up(self, context: Context) -> None:
         """Have scikit-learn imported."""
-        import sklearn.feature_extraction.text
-        import sklearn.linear_model
-        import sklearn.svm  # noqa: F401
+        import sklearn.feature_extraction.text  # noqa: F401
+
+        import_solvers()
 
     def fit(
         self,

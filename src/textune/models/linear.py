@@ -146,6 +146,13 @@ def fit_for(
     return fit_each(features, named, labels, strength=strength, seed=seed, classifier=classifier)
 
 
+def import_solvers() -> None:
+    """Have imported what fits these classifiers, so that no fit is timed with it."""
+    import sklearn.linear_model
+    import sklearn.model_selection
+    import sklearn.svm  # noqa: F401
+
+
 def _folds(codes: np.ndarray, seed: int) -> Any:
     """Folds with equal shares of each class; None where a class has a single example."""
     from sklearn.model_selection import StratifiedKFold
