@@ -16,7 +16,7 @@ from textune.training.loop import Trainee, Watch, train
 from textune.training.settings import TrainingSpec
 
 CURVE = [8.6877, 2.7573, 1.2082, 0.2217, 2.23, 2.1313]
-"""Nats an answer token, LoRA on SmolLM2-135M in fp32, six batches of two of ``citation-sample``."""
+"""Nats an answer token: LoRA on SmolLM2-135M in fp32, six batches of two ``citation-sample``."""
 
 
 @pytest.mark.parametrize("path", ["packed", "plain"])
