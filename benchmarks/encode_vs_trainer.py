@@ -16,6 +16,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import in_fresh_process, print_heading
+from peers import losses_of, trainer_settings
 from scicite import sentences
 
 LR = 1e-4
@@ -67,10 +68,10 @@ def train_trainer(job: Job) -> Training:
         DataCollatorWithPadding,
         PrinterCallback,
         Trainer,
+        TrainingArguments,
     )
 
     from textune.models.catalog import find_model
-    from textune.models.device import precision_of
     from textune.models.fetch import local_folder
     from textune.tasks.base import load_task
 
@@ -88,7 +89,14 @@ def train_trainer(job: Job) -> Training:
     ]
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
-        settings = _settings(job, scratch, bf16=precision_of("auto") == "bfloat16")
+        settings = trainer_settings(
+            TrainingArguments,
+            scratch,
+            batch_size=job.batch_size,
+            lr=LR,
+            warmup=0.1,
+            train_sampling_strategy="group_by_length",
+        )
         trainer = Trainer(
             model=model,
             args=settings,
@@ -99,32 +107,7 @@ def train_trainer(job: Job) -> Training:
         start = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - start
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return Training(seconds, losses[-1])
-
-
-def _settings(job: Job, folder: str, *, bf16: bool) -> Any:
-    from transformers import TrainingArguments
-
-    return TrainingArguments(
-        output_dir=folder,
-        num_train_epochs=1,
-        per_device_train_batch_size=job.batch_size,
-        train_sampling_strategy="group_by_length",
-        bf16=bf16,
-        use_cpu=True,
-        learning_rate=LR,
-        lr_scheduler_type="cosine",
-        warmup_steps=0.1,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        dataloader_pin_memory=False,
-        logging_steps=0.25,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=0,
-    )
+    return Training(seconds, losses_of(trainer)[-1])
 
 
 def main() -> None:

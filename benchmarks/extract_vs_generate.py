@@ -15,6 +15,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from peers import causal_peer
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,11 @@ def write_textune(job: Job) -> Writing:
 
 def write_generate(job: Job) -> Writing:
     """Written by ``generate``."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from textune.models.device import device_name
 
-    from textune.models.catalog import find_model
-    from textune.models.device import device_name, precision_of
-    from textune.models.fetch import local_folder
-
-    folder = local_folder(find_model(job.model))
-    dtype = getattr(torch, precision_of("auto"))
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device_name())
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    model, tokenizer = causal_peer(job.model)
+    model.to(device_name())
+    tokenizer.padding_side = "left"
     prompter, examples = _prompter(job, tokenizer)
     prompts = prompter.prompts(examples)
     limits = [2 * prompter.own_length(example) + 16 for example in examples]

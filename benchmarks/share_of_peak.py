@@ -8,50 +8,25 @@ the activations, LoRA's own, attention, and the vocabulary where it is read.
 
 import argparse
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from comparison import Round, keep
 from fresh import in_fresh_process, print_heading
-from scicite import Instruction, items_of, prompter_of, sentences
+from peers import LR
+from train_vs_trl import MAX_LENGTH, Job, lora_training
 
 ROWS = (512, 1024, 4096)
 SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is trained."""
-
-    model: str
-    instruction: Instruction
-    num_examples: int
-    batch_size: int
-
-
 def trained(job: Job) -> float:
     """Operations a second of one epoch of LoRA."""
-    import torch
-
     from textune.cost.meter import meter
-    from textune.engine.causal import CausalEngine
-    from textune.methods.lora import LoRA
-    from textune.models.catalog import find_model
-    from textune.models.device import precision_of
-    from textune.models.load import load_causal
-    from textune.training.loop import Trainee, Watch, train
-    from textune.training.settings import TrainingSpec
+    from textune.training.loop import Watch, train
 
-    loaded = load_causal(find_model(job.model), precision_of("auto"), "none")
-    prompter = prompter_of(loaded.tokenizer, job.instruction)
-    items = items_of(prompter, sentences("train", job.num_examples))
-    torch.manual_seed(0)
-    trainee = Trainee(
-        LoRA(rank=16, alpha=32).apply(loaded.model, []), CausalEngine(loaded.model).answer_loss
-    )
-    spec = TrainingSpec(epochs=1, batch_size=job.batch_size)
+    trainee, items, spec = lora_training(job)
     with meter() as used:
-        train(trainee, items, spec, lr=5e-4, seed=0, watch=Watch())
+        train(trainee, items, spec, lr=LR, seed=0, watch=Watch())
     assert used.usage.flops is not None, "the engine counts its work"
     return used.usage.flops / used.usage.wall_seconds
 
@@ -99,7 +74,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=2, help="how often each is measured")
     asked = parser.parse_args()
-    job = Job(asked.model, asked.instruction, asked.examples, asked.batch_size)
+    job = Job(asked.model, asked.instruction, asked.examples, asked.batch_size, MAX_LENGTH)
     print_heading()
     rounds = []
     for number in range(1, asked.rounds + 1):

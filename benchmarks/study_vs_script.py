@@ -20,8 +20,9 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import in_fresh_process, print_heading
+from peers import causal_peer, lora_peer, sft_trainer
 from scicite import items_of, prompter_of, sentences
-from train_vs_trl import PACKAGES, rows_of, trl_settings
+from train_vs_trl import MAX_LENGTH, PACKAGES
 
 METHODS = ("lora", "ia3", "prompt_tuning", "p_tuning", "full")
 
@@ -69,21 +70,11 @@ def run_script(run: Run) -> float:
     """Seconds of one method in one fold, or of prompting all examples."""
     import contextlib
 
-    import datasets
-    import torch
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from textune.models.catalog import find_model
-    from textune.models.device import precision_of
-    from textune.models.fetch import local_folder
-
-    datasets.disable_progress_bars()
     start = time.perf_counter()
-    folder, precision = local_folder(find_model("smollm2-135m-instruct")), precision_of("auto")
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = causal_peer("smollm2-135m-instruct")
     prompter, examples = prompter_of(tokenizer, "usual"), sentences("train", run.job.num_examples)
     tested = examples
     if run.method:
@@ -103,17 +94,11 @@ def run_script(run: Run) -> float:
 
 
 def _trained(run: Run, model: Any, tokenizer: Any, items: Sequence[Any]) -> Any:
-    import datasets
     import peft
-    from transformers import PrinterCallback
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    from textune.models.device import precision_of
 
     task: Any = {"task_type": "CAUSAL_LM"}
-    linear: Any = {"target_modules": "all-linear"}
     adapters = {
-        "lora": lambda: peft.LoraConfig(**task, **linear, r=16, lora_alpha=32, lora_dropout=0.0),
+        "lora": lora_peer,
         "ia3": lambda: peft.IA3Config(**task),
         "prompt_tuning": lambda: peft.PromptTuningConfig(**task, num_virtual_tokens=20),
         "p_tuning": lambda: peft.PromptEncoderConfig(
@@ -121,20 +106,10 @@ def _trained(run: Run, model: Any, tokenizer: Any, items: Sequence[Any]) -> Any:
         ),
         "full": lambda: None,
     }
+    sizes = {"batch_size": run.job.batch_size, "max_length": MAX_LENGTH}
+    adapter = adapters[run.method]()
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = SFTTrainer(
-            model=model,
-            args=trl_settings(
-                scratch,
-                batch_size=run.job.batch_size,
-                max_length=1024,
-                bf16=precision_of("auto") == "bfloat16",
-            ),
-            train_dataset=datasets.Dataset.from_list(rows_of(items)),
-            processing_class=tokenizer,
-            peft_config=adapters[run.method](),
-        )
-        trainer.remove_callback(PrinterCallback)
+        trainer = sft_trainer(model, tokenizer, items, adapter, scratch, **sizes)
         trainer.train()
         return trainer.model.eval()
 

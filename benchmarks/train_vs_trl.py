@@ -22,10 +22,11 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from peers import LR, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
 from scicite import Instruction, items_of, prompter_of, sentences
 
-LR = 5e-4
-WARMUP_STEPS = 2
+MAX_LENGTH = 1024
+"""Most tokens of a sequence."""
 PACKAGES = ("accelerate", "trl", "datasets")
 
 
@@ -52,8 +53,8 @@ class Training:
     """Tokens of all sequences, each with its whole prompt."""
 
 
-def train_textune(job: Job) -> Training:
-    """One epoch with textune's loop and engine."""
+def lora_training(job: Job) -> tuple[Any, Sequence[Any], Any]:
+    """Textune's trainee, its items, and the settings of one epoch."""
     import torch
 
     from textune.engine.causal import CausalEngine
@@ -61,15 +62,22 @@ def train_textune(job: Job) -> Training:
     from textune.models.catalog import find_model
     from textune.models.device import precision_of
     from textune.models.load import load_causal
-    from textune.training.loop import Trainee, Watch, train
+    from textune.training.loop import Trainee
     from textune.training.settings import TrainingSpec
 
     loaded = load_causal(find_model(job.model), precision_of("auto"), "none")
-    items = _items(job, loaded.tokenizer)
     torch.manual_seed(0)
     adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
     trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
     spec = TrainingSpec(epochs=1, batch_size=job.batch_size, warmup_steps=WARMUP_STEPS)
+    return trainee, _items(job, loaded.tokenizer), spec
+
+
+def train_textune(job: Job) -> Training:
+    """One epoch with textune's loop and engine."""
+    from textune.training.loop import Watch, train
+
+    trainee, items, spec = lora_training(job)
     losses: list[float] = []
     watch = Watch(report=lambda *step: losses.append(step[-1]))
     start = time.perf_counter()
@@ -79,83 +87,14 @@ def train_textune(job: Job) -> Training:
 
 def train_trl(job: Job) -> Training:
     """One epoch with SFTTrainer."""
-    import datasets
-    import torch
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    from textune.models.catalog import find_model
-    from textune.models.device import precision_of
-    from textune.models.fetch import local_folder
-
-    datasets.disable_progress_bars()
-    folder = local_folder(find_model(job.model))
-    precision = precision_of("auto")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = causal_peer(job.model)
     items = _items(job, tokenizer)
-    adapter = LoraConfig(
-        task_type="CAUSAL_LM", r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear"
-    )
+    sizes = {"batch_size": job.batch_size, "max_length": job.max_length}
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = SFTTrainer(
-            model=model,
-            args=trl_settings(
-                scratch,
-                batch_size=job.batch_size,
-                max_length=job.max_length,
-                bf16=precision == "bfloat16",
-            ),
-            train_dataset=datasets.Dataset.from_list(rows_of(items)),
-            processing_class=tokenizer,
-            peft_config=adapter,
-        )
-        trainer.remove_callback(PrinterCallback)
+        trainer = sft_trainer(model, tokenizer, items, lora_peer(), scratch, **sizes)
         start = time.perf_counter()
         trainer.train()
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        return _training(start, losses, items)
-
-
-def rows_of(items: Sequence[Any]) -> list[dict[str, list[int]]]:
-    """Token lists as SFTTrainer reads them; the loss is on the answer alone."""
-    return [
-        {
-            "input_ids": [*item.prompt, *item.answer],
-            "completion_mask": [0] * len(item.prompt) + [1] * len(item.answer),
-        }
-        for item in items
-    ]
-
-
-def trl_settings(folder: str, *, batch_size: int, max_length: int, bf16: bool) -> Any:
-    """One epoch as textune trains it."""
-    from trl.trainer.sft_config import SFTConfig
-
-    return SFTConfig(
-        output_dir=folder,
-        num_train_epochs=1,
-        per_device_train_batch_size=batch_size,
-        max_length=max_length,
-        completion_only_loss=True,
-        packing=False,
-        gradient_checkpointing=False,
-        bf16=bf16,
-        use_cpu=True,
-        learning_rate=LR,
-        lr_scheduler_type="cosine",
-        warmup_steps=WARMUP_STEPS,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=False,
-        logging_steps=0.25,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=0,
-    )
+        return _training(start, losses_of(trainer), items)
 
 
 def _items(job: Job, tokenizer: Any) -> Sequence[Any]:
@@ -198,7 +137,7 @@ def main() -> None:
     parser.add_argument("--instructions", nargs="+", default=["short", "long"])
     parser.add_argument("--examples", type=int, default=128, help="training examples of SciCite")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--max-length", type=int, default=1024, help="tokens of a sequence")
+    parser.add_argument("--max-length", type=int, default=MAX_LENGTH, help="tokens of a sequence")
     parser.add_argument("--rounds", type=int, default=2, help="how often each is measured")
     asked = parser.parse_args()
     print_heading(*PACKAGES)

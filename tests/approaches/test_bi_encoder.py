@@ -7,6 +7,7 @@ from textune.approaches.bi_encoder import BiEncoder
 from textune.approaches.nearest import Nearest
 from textune.core.errors import ImpossibleError, StoreError
 from textune.data.examples import Example
+from textune.models.linear import fit_for
 from textune.testing import check_approach
 from textune.training.objective import main_score
 from textune.training.settings import TrainingSpec
@@ -71,11 +72,13 @@ def test_training_sets_out_from_the_regression_on_the_frozen_encoder(
 ):
     train, test = pair_examples[:30], pair_examples[30:]
     predictor = bi_encoder("float32")._predictor(pair_task, seed=0)
+    read, tested = (predictor.engine.described(predictor.encoded(part)) for part in (train, test))
     predictor.prepare(train, seed=0)
     frozen = Nearest(model=str(tiny_encoder)).fit(pair_task, train, (), seed=0, context=Context())
-    expected = frozen.predict(test).scores
-    solver = 2e-3  # both fits stop near the best weights, on features that differ by rounding
-    assert predictor.predict(test).scores == pytest.approx(expected, abs=solver)
+    assert read == pytest.approx(frozen.features(train), abs=1e-5)
+    regression = fit_for(pair_task, read, train, strength="auto", seed=0)
+    expected = regression.scores(tested)
+    assert predictor.predict(test).scores == pytest.approx(expected, abs=1e-4)
 
 
 def test_each_text_has_the_context_for_itself(bi_encoder, pair_task):

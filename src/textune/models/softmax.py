@@ -22,7 +22,8 @@ def two_part_softmax(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights of both parts (K, S, G, L, N1) and (K, S, G, L, N2); together they sum to 1.
 
-    Products are multiplied by ``scale`` first. Each query must see at least one place.
+    Products are multiplied by ``scale`` first. A query that sees no place, as
+    padding under a short window, gets finite numbers that mean nothing.
     """
     return _TwoParts.apply(first, second, seen, scale)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
 
