@@ -57,18 +57,24 @@ def keep(
     key: str, rounds: Sequence[Round], settings: Any, *, packages: Sequence[str] = ()
 ) -> None:
     """Write down what was measured, with all that decides it; ``settings`` is a dataclass."""
-    found = versions() | {name: version(name) for name in packages}
     content = {
         "key": key,
         "rounds": [asdict(each) for each in rounds],
         "settings": asdict(settings),
+    }
+    write(key, content, packages=packages)
+
+
+def write(name: str, content: dict[str, Any], *, packages: Sequence[str] = ()) -> None:
+    """Write JSON into ``results``, with machine, versions and time."""
+    where = {
         "machine": hardware(),
-        "versions": found,
+        "versions": versions() | {each: version(each) for each in packages},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{key}.json"
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(content | where, indent=1, sort_keys=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def row(target: Target) -> tuple[str, ...]:

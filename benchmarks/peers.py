@@ -76,8 +76,12 @@ def sft_trainer(
     *,
     batch_size: int,
     max_length: int,
+    passes: int = 1,
 ) -> Any:
-    """TRL's trainer on token lists, with the loss on the answer alone."""
+    """TRL's trainer on token lists, with the loss on the answer alone.
+
+    A batch is read in so many passes, where all of it at once needs more memory than there is.
+    """
     import datasets
     from transformers import PrinterCallback
     from trl.trainer.sft_config import SFTConfig
@@ -95,7 +99,8 @@ def sft_trainer(
     settings = trainer_settings(
         SFTConfig,
         folder,
-        batch_size=batch_size,
+        batch_size=batch_size // passes,
+        gradient_accumulation_steps=passes,
         lr=LR,
         warmup=WARMUP_STEPS,
         gradient_checkpointing=False,

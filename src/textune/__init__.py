@@ -1,5 +1,12 @@
 """Textune: the best way of adapting a language model to a text task, with evidence and costs."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("textune")
+
+def __getattr__(name: str) -> str:
+    """``__version__``: reading it takes longer than importing this package, so when asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("textune")

@@ -183,6 +183,14 @@ def test_a_plan_without_language_models_loads_nothing_heavy(moods, process):
     assert not loaded & {"torch", "transformers", "peft"}
 
 
+def test_a_finished_study_loads_nothing_heavy(moods, textune, process):
+    assert textune("study", "study.yaml").code == 0
+    said, loaded = process("study", "study.yaml")
+    assert said.code == 0
+    assert said.out == "4 cells done; results in runs/small\n"
+    assert not loaded & (HEAVY - {"pyarrow"} | {"pandas"})
+
+
 def test_from_a_csv_to_a_used_model(moods, textune, snapshot):
     said = textune("study", "study.yaml")
     assert said.code == 0

@@ -60,7 +60,7 @@ def test_damaged_predictions(run_folder, refused, content):
     refused("report", "runs/small", error=f"cells/{path.parent.name}/predictions", hint=KEPT)
 
 
-@pytest.mark.parametrize("name", ["study.yaml", "examples.parquet"])
+@pytest.mark.parametrize("name", ["study.yaml", "cells.json", "examples.parquet"])
 def test_a_damaged_run_is_mended_by_running_it_again(run_folder, refused, textune, name):
     (run_folder / name).write_text("name: [")
     refused("report", "runs/small", error=name, hint="run the study again")

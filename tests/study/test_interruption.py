@@ -112,7 +112,7 @@ def test_a_study_killed_again_and_again_ends_as_one_that_was_not(moods, start):
     assert start().wait(PATIENCE) == 0
     assert written.items() <= found(store).items(), "a finished cell was done again"
     whole = Store(moods / "whole")
-    assert len(found(store)) == len(found(whole)) == 8
+    assert len(found(store)) == len(found(whole)) == 6, "the seeds of majority share a cell"
     for record in whole.records():
         expected, said = (s.predictions(record.fingerprint) for s in (whole, store))
         assert (said.ids, said.predictions.answers) == (expected.ids, expected.predictions.answers)

@@ -1,8 +1,10 @@
 import fcntl
+from itertools import product
 
 import pytest
 
 from textune.core.errors import ConfigError, ImpossibleError, StoreError
+from textune.report.contenders import load_contenders
 from textune.results.run import load_run, load_tested
 from textune.results.store import Store
 
@@ -72,7 +74,18 @@ def test_an_approach_under_two_names_is_run_once(plan_of, run, moods):
     assert len(heard.started_labels) == 2
 
 
-@pytest.mark.parametrize("name", ["study.yaml", "examples.parquet"])
+def test_seeds_share_a_cell_where_nothing_is_drawn(plan_of, run, moods):
+    outcome, heard = run(plan_of("majority", seeds=[0, 1, 2]))
+    assert outcome.done == 6
+    assert heard.begun == [(6, 4)]
+    assert len(heard.started_labels) == 2
+    (contender,) = load_contenders(moods / "run").contenders
+    cells = {(record.cell.fold, record.cell.seed) for record in contender.records}
+    assert cells == set(product(range(2), range(3)))
+    assert contender.answers == [contender.answers[0]] * 3
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "cells.json", "examples.parquet"])
 def test_a_damaged_description_is_written_anew(plan_of, run, records, moods, name):
     plan = plan_of("majority")
     run(plan)

@@ -128,6 +128,11 @@ class Approach(Plugin, ABC):
     reads_prompt: ClassVar[bool] = False
     """Whether instruction, definitions and answer words can change its result."""
 
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether seeds change nothing: then one cell stands for those of all seeds."""
+        return False
+
     def warm_up(self, context: Context) -> None:  # optional: most need nothing
         """Have ready what the cells of a worker share: libraries, a base model in memory.
 

@@ -21,6 +21,11 @@ class Majority(Approach):
 
     family: ClassVar[Family] = "baseline"
 
+    @property
+    def is_deterministic(self) -> bool:
+        """Counting is."""
+        return True
+
     def fit(
         self,
         task: TaskSpec,

@@ -162,6 +162,11 @@ class Prompted(Approach):
         return self.shots
 
     @property
+    def is_deterministic(self) -> bool:
+        """Unless demonstrations are drawn: the likeliest answer is taken."""
+        return not (self.shots and self.choose.draws)
+
+    @property
     def base(self) -> str:
         """The language model."""
         return self.model

@@ -8,7 +8,6 @@ name of the module that it points to. Nothing is imported before it is asked for
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
 from typing import ClassVar, Generic, TypeVar
 
 from textune.core.errors import ConfigError, did_you_mean
@@ -80,6 +79,8 @@ class Registry(Generic[P]):
 
     def _places(self) -> dict[str, str]:
         """Name -> the module that holds it, sorted; looking through all packages is slow."""
+        from importlib.metadata import entry_points
+
         folder = importlib.import_module(self.package).__path__
         names = {m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")}
         built_in = {name: f"{self.package}.{name}" for name in names - {"base"}}

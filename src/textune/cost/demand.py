@@ -18,11 +18,13 @@ PROCESS_BYTES = 545_000_000
 CUDA_CONTEXT_BYTES = 500_000_000
 """What a CUDA process takes on the device before it allocates anything (assumed); it counts for
 whether a cell fits, not for what torch says that it has allocated."""
-HEAP = {"cpu": 2.1, "cuda": 1.05}
+HEAP = {"cpu": 1.35, "cuda": 1.05}
 """Bytes taken from the system for each byte that a training step keeps. Its tensors come and go in
-many sizes, and glibc's heap keeps the holes between them: 1.9 to 2.2 for four methods, from the
-peaks of epochs with batches of 4 and of 16 (``benchmarks/plan_vs_measured.py``). torch's CUDA
-allocator fills them (assumed). Scoring keeps nothing: each layer takes the places of the last."""
+many sizes, and glibc's heap keeps the holes between them (``benchmarks/plan_vs_measured.py``, in
+bf16 and fp32). torch's CUDA allocator fills them (assumed). Scoring keeps nothing: each layer
+takes the places of the last."""
+HOLES = {"cpu": 270_000_000, "cuda": 0}
+"""Bytes of holes that training leaves however small its steps are (measured as above)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ class Demand(Spec):
     def peak_bytes(self, device: Device) -> int:
         """What a meter will see: resident memory, or what torch has allocated on the device."""
         process = PROCESS_BYTES if device == "cpu" else 0
-        passing = max(HEAP[device] * self.kept_bytes, self.predict_bytes)
+        training = HOLES[device] + HEAP[device] * self.kept_bytes if self.kept_bytes else 0.0
+        passing = max(training, self.predict_bytes)
         return int(process + self.weight_bytes + self.state_bytes + passing)
 
     def needed_bytes(self, device: Device) -> int:

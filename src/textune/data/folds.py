@@ -13,6 +13,7 @@ from textune.core import seeds
 from textune.core.errors import DataError
 from textune.data.examples import Answer, Example, Examples
 from textune.data.group_folds import group_folds
+from textune.data.label_folds import label_folds
 
 Indices = tuple[int, ...]
 
@@ -43,8 +44,6 @@ def stratified_folds(
         DataError: fewer than two folds, a label or the groups do not reach for them, or no
             example has a group although ``grouped`` is true.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     answers = examples.answers
     has_groups = any(row.group is not None for row in examples)
     if grouped is True and not has_groups:
@@ -58,8 +57,7 @@ def stratified_folds(
         places = {key: place for place, key in reversed(list(enumerate(groups)))}
         tests = group_folds(answers, [places[key] for key in groups], folds, state)
     else:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=state)
-        tests = [test.tolist() for _, test in splitter.split(answers, answers)]
+        tests = label_folds(answers, folds, state)
     divided = [_fold(len(answers), test) for test in tests]
     _check_divided(examples, divided)
     return divided

@@ -23,12 +23,10 @@ def group_folds(
     group goes where the shares of labels in folds then differ least, of equal places to the fold
     with the fewest examples.
     """
-    from sklearn.utils import check_random_state
-
     labels_C, codes_N, totals_C = np.unique(answers, return_inverse=True, return_counts=True)
     names_G, groups_N = np.unique(groups, return_inverse=True)
     order_G = np.arange(len(names_G))
-    check_random_state(state).shuffle(order_G)
+    np.random.RandomState(state).shuffle(order_G)  # the generator of scikit-learn's rule
     places_G = np.empty_like(order_G)
     places_G[order_G] = np.arange(len(order_G))
     groups_N = places_G[groups_N]

@@ -6,7 +6,7 @@ every tested example once for each seed, can be compared; others are listed with
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -114,7 +114,9 @@ def load_contenders(root: Path) -> Loaded:
     incomplete: list[Incomplete] = []
     for (approach, size), cells in groups.items():
         label = approach if num_sizes[approach] == 1 else f"{approach} (n={size:,})"
-        ended = [records[c.fingerprint] for c in cells if c.fingerprint in records]
+        ended = [  # a record may stand for cells of several seeds
+            replace(records[c.fingerprint], cell=c.cell) for c in cells if c.fingerprint in records
+        ]
         done = [r for r in ended if r.status == "done"]
         done.sort(key=lambda r: (r.cell.seed, r.cell.fold))
         reason = _missing(cells, ended)

@@ -1,11 +1,16 @@
-"""RunSpec: a study with everything resolved, as it stands in ``study.yaml`` of a run folder."""
+"""RunSpec: a study with everything resolved, as it stands in a run folder.
 
+``study.yaml`` holds all of it but the cells, for people; ``cells.json`` the cells, of which there
+may be thousands. Folders made before that have them in ``study.yaml``.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textune.core import files
-from textune.core.config import dump_yaml, parse, plain, read_yaml
+from textune.core.config import Json, dump_yaml, parse, plain, read_yaml
 from textune.core.errors import ConfigError, StoreError
 from textune.core.registry import Spec
 from textune.data.examples import Example, Examples
@@ -14,6 +19,8 @@ from textune.results.record import CellKey
 from textune.tasks.base import TaskSpec
 
 MAY_HAVE_SEEN = "may have seen the test data"
+KEPT = "run the study again: finished cells are kept"
+"""Hint where the description of a run is damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +115,7 @@ class RunSpec(Spec):
 
 
 def save_run(root: Path, run: RunSpec, tested: Examples) -> None:
-    """Write ``study.yaml`` and the examples that are ever tested on (for reports).
+    """Write the study, its cells, and the examples that are ever tested on (for reports).
 
     Raises:
         StoreError: the folder cannot be written.
@@ -116,7 +123,12 @@ def save_run(root: Path, run: RunSpec, tested: Examples) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files.write_text(root / "study.yaml", dump_yaml(plain(run)))
+    content = plain(run)
+    assert isinstance(content, dict), "a dataclass"
+    del content["cells"]
+    lines = ",\n".join(json.dumps(plain(cell)) for cell in run.cells)
+    files.write_text(root / "cells.json", f"[\n{lines}\n]\n")
+    files.write_text(root / "study.yaml", dump_yaml(content))
     table = pa.table(
         {
             "id": [e.id for e in tested],
@@ -133,7 +145,7 @@ def load_run(root: Path) -> RunSpec:
     """The resolved study of a run folder.
 
     Raises:
-        StoreError: this is no run folder, or its ``study.yaml`` is damaged.
+        StoreError: this is no run folder, or its description is damaged.
     """
     path = root / "study.yaml"
     if parts.has_parts(root):
@@ -147,12 +159,26 @@ def load_run(root: Path) -> RunSpec:
             f"{root} is no run folder: it has no study.yaml", hint="run a study first"
         )
     try:
-        return parse(RunSpec, read_yaml(path), where=str(path))
+        run = parse(RunSpec, _with_cells(read_yaml(path), root / "cells.json"), where=str(path))
+        if unknown := {each.cell.approach for each in run.cells} - run.approaches.keys():
+            what = f"cells.json: no approach {min(unknown)!r} in study.yaml"
+            raise ConfigError(what, hint=KEPT)
     except ConfigError as error:
         raise StoreError(
             f"{root} is no run folder, or damaged: {error.message}",
-            hint="run the study again: finished cells are kept",
+            hint=KEPT,
         ) from None
+    return run
+
+
+def _with_cells(content: Json, path: Path) -> Json:
+    """The content of ``study.yaml`` with the cells from beside it, if they are not in it."""
+    if not isinstance(content, dict) or "cells" in content:
+        return content
+    try:
+        return {**content, "cells": json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}", hint=KEPT) from None
 
 
 def load_tested(root: Path) -> Examples:
@@ -166,10 +192,10 @@ def load_tested(root: Path) -> Examples:
 
     path = root / "examples.parquet"
     try:
-        rows = pq.read_table(path).to_pylist()
+        with pq.ParquetFile(path) as file:
+            rows = file.read().to_pylist()
     except (OSError, pa.ArrowException) as error:
-        hint = "run the study again: finished cells are kept"
-        raise StoreError(f"damaged {path}: {error}", hint=hint) from None
+        raise StoreError(f"damaged {path}: {error}", hint=KEPT) from None
     return Examples(
         tuple(Example(r["id"], tuple(r["texts"]), r["gold"], r["group"]) for r in rows),
         source=str(path),

@@ -1,6 +1,6 @@
 """Store: a folder per cell; a cell is done when its ``record.json`` is there, written by rename.
 
-<run>/study.yaml                          the resolved study
+<run>/study.yaml, cells.json              the resolved study
 <run>/cells/<fingerprint>/record.json     Record
 <run>/cells/<fingerprint>/predictions.parquet
 <run>/cells/<fingerprint>/bundle/         the fitted approach
@@ -84,7 +84,8 @@ class Store:
 
         path = self.cell(fingerprint) / "predictions.parquet"
         try:
-            columns = pq.read_table(path).to_pydict()
+            with pq.ParquetFile(path) as file:
+                columns = file.read().to_pydict()
             scores = columns["scores"]
             predictions = Predictions(
                 answers=columns["answer"],

@@ -105,7 +105,7 @@ class Estimator:
         measured = self._measured(cells)
         rate, basis = self._rate(label, measured)
         found = tuple(self._cell(c, rate(c), measured) for c in cells)
-        left = [e for e in found if e.fingerprint not in self.known]
+        left = {e.fingerprint: e for e in found if e.fingerprint not in self.known}.values()
         demands = [d for c in cells if (d := self.demand(c)) is not None]
         largest = max(demands, key=lambda d: d.needed_bytes(self.device), default=None)
         prices = [e.price for e in left if e.price is not None]

@@ -113,7 +113,8 @@ def make_plan(study: StudySpec, dataset: Dataset | None = None) -> Plan:
                 key = CellKey(
                     task=study.task.name, approach=label, size=size, fold=fold, seed=seed
                 )
-                name = fingerprint(approach, identity, described, data, seed)
+                drawn = None if approach.is_deterministic else seed
+                name = fingerprint(approach, identity, described, data, drawn)
                 cells.append(Cell(key, name, approach, train, valid, part.test))
     data_hash = {"train": dataset.train.content_hash}
     if dataset.test:

@@ -84,7 +84,8 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
             save_run(root, plan.run_spec(), plan.tested)
         if unique:
             _Crew(setup, store, watcher, options.workers).do(unique)
-        records = store.records(c.fingerprint for c in plan.cells)
+        known |= {r.fingerprint: r for r in store.records(c.fingerprint for c in unique)}
+        records = [known[f] for c in plan.cells if (f := c.fingerprint) in known]
     failures = sum(r.status == "failed" for r in records)
     return Outcome(root, len(records) - failures, failures, len(plan.cells) - len(todo))
 

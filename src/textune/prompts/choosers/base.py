@@ -30,6 +30,8 @@ class Chooser(Plugin):
 
     title: ClassVar[str]
     """Its name in tables; empty where ``n-shot`` says enough."""
+    draws: ClassVar[bool] = True
+    """Whether the seed can change which are chosen."""
     per_example: ClassVar[bool] = False
     """Whether each example has demonstrations of its own."""
 

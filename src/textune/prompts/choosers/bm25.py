@@ -26,6 +26,7 @@ class Bm25(Chooser):
     """
 
     title: ClassVar[str] = "nearest (BM25)"
+    draws: ClassVar[bool] = False
     per_example: ClassVar[bool] = True
 
     def matcher(

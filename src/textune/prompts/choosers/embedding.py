@@ -23,6 +23,7 @@ class Embedding(Chooser):
     """
 
     title: ClassVar[str] = "nearest (embedding)"
+    draws: ClassVar[bool] = False
     per_example: ClassVar[bool] = True
 
     model: str = "all-minilm-l6-v2"
