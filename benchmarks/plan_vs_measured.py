@@ -46,7 +46,7 @@ class Compared:
 class Silent:
     """A watcher that says nothing."""
 
-    def begin(self, plan: Plan, done: int) -> None:
+    def begin(self, plan: Plan, done: int, repeated: int) -> None:
         """Nothing."""
 
     def started(self, cell: object) -> None:

@@ -50,7 +50,7 @@ def done(cell, value):
 def test_plain_progress_is_a_line_for_each_event(cell, plan, capsys, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_SECONDS", -1.0)
     with StudyProgress(4) as shown:
-        shown.begin(plan(), 1)
+        shown.begin(plan(), 1, 0)
         shown.started(cell)
         shown.stepped(cell, Step(cell.fingerprint, 3, 9, 0.25))
         shown.ended(cell, done(cell, 0.5))
@@ -72,7 +72,7 @@ def test_plain_progress_is_a_line_for_each_event(cell, plan, capsys, monkeypatch
 def test_parts_are_named_and_counted_together(cell, plan, capsys):
     with StudyProgress(8) as shown:
         for part in ("one", "two"):
-            shown.begin(plan(part), 2)
+            shown.begin(plan(part), 2, 0)
             shown.started(cell)
             shown.ended(cell, done(cell, 0.5))
             shown.ended(cell, done(cell, 0.5))
@@ -89,11 +89,11 @@ def test_parts_are_named_and_counted_together(cell, plan, capsys):
 
 def test_steps_are_told_now_and_then(cell, plan, capsys):
     with StudyProgress(4) as shown:
-        shown.begin(plan(), 0)
+        shown.begin(plan(), 0, 1)
         shown.started(cell)
         for step in range(100):
             shown.stepped(cell, Step(cell.fingerprint, step, 100, 0.25))
-    assert capsys.readouterr().err == "4 cells\n"
+    assert capsys.readouterr().err == "4 cells, 1 the same as another\n"
 
 
 def test_a_terminal_shows_bars_with_labels_as_they_are(cell, plan, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_terminal_shows_bars_with_labels_as_they_are(cell, plan, monkeypatch):
         terminal = Console(force_terminal=True, color_system=None, highlight=False, width=250)
         shown.console = shown.bars.live.console = terminal
         shown.live = True
-        shown.begin(plan("here"), 0)
+        shown.begin(plan("here"), 0, 0)
         with terminal.capture() as captured:
             shown.started(cell)
             shown.stepped(cell, Step(cell.fingerprint, 3, 9, 0.25))

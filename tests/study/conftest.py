@@ -16,13 +16,14 @@ class Listener:
     """A watcher that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.begun: list[tuple[int, int]] = []
+        self.begun: list[tuple[int, int, int]] = []
+        """Cells of a plan, those that are done, those that repeat another."""
         self.started_labels: list[str] = []
         self.records: dict[str, Record] = {}
         """Label of the approach -> its last record."""
 
-    def begin(self, plan: Plan, done: int) -> None:
-        self.begun.append((len(plan.cells), done))
+    def begin(self, plan: Plan, done: int, repeated: int) -> None:
+        self.begun.append((len(plan.cells), done, repeated))
 
     def started(self, cell: Cell) -> None:
         self.started_labels.append(cell.key.approach)

@@ -122,7 +122,7 @@ def test_every_part_is_a_run_folder_and_nothing_is_done_twice(studies_of, run, l
     assert load_run(moods / "run" / "words").name == "small/words"
     assert len(Store(moods / "run" / "words").records()) == 6
     assert [o.already for o in run(plans)] == [4, 6]
-    assert listener.begun == [(4, 0), (6, 0), (4, 4), (6, 6)]
+    assert listener.begun == [(4, 0, 0), (6, 0, 0), (4, 4, 0), (6, 6, 0)]
 
 
 def test_a_part_alone_names_all_parts(studies_of, run, moods):

@@ -50,14 +50,15 @@ class StudyProgress:
     ) -> None:
         self.bars.stop()
 
-    def begin(self, plan: Plan, done: int) -> None:
-        """A study or a part of one, so many of its cells done already."""
+    def begin(self, plan: Plan, done: int, repeated: int) -> None:
+        """A study or a part of one, some of whose cells need no work."""
         self.metric = plan.study.task.primary_metric
         self.part = f"{plan.study.part}: " if plan.study.part else ""
-        self.done += done
+        self.done += done + repeated
         self.bars.update(self.overall, completed=self.done)
         before = f", {done} of them done before" if done else ""
-        self._say(f"{self.part}{len(plan.cells)} cells{before}")
+        shared = f", {repeated} the same as another" if repeated else ""
+        self._say(f"{self.part}{len(plan.cells)} cells{before}{shared}")
 
     def started(self, cell: Cell) -> None:
         """A worker took up a cell."""

@@ -6,11 +6,11 @@ may be thousands. Folders made before that have them in ``study.yaml``.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from textune.core import files
-from textune.core.config import Json, dump_yaml, parse, plain, read_yaml
+from textune.core.config import dump_yaml, parse, plain, read_yaml
 from textune.core.errors import ConfigError, StoreError
 from textune.core.registry import Spec
 from textune.data.examples import Example, Examples
@@ -92,6 +92,13 @@ class PlannedCell(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Cells(Spec):
+    """The content of ``cells.json``, under a name."""
+
+    cells: tuple[PlannedCell, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec(Spec):
     """A study with everything resolved."""
 
@@ -159,7 +166,9 @@ def load_run(root: Path) -> RunSpec:
             f"{root} is no run folder: it has no study.yaml", hint="run a study first"
         )
     try:
-        run = parse(RunSpec, _with_cells(read_yaml(path), root / "cells.json"), where=str(path))
+        run = parse(RunSpec, read_yaml(path), where=str(path))
+        if not run.cells:
+            run = replace(run, cells=_load_cells(root / "cells.json"))
         if unknown := {each.cell.approach for each in run.cells} - run.approaches.keys():
             what = f"cells.json: no approach {min(unknown)!r} in study.yaml"
             raise ConfigError(what, hint=KEPT)
@@ -171,14 +180,12 @@ def load_run(root: Path) -> RunSpec:
     return run
 
 
-def _with_cells(content: Json, path: Path) -> Json:
-    """The content of ``study.yaml`` with the cells from beside it, if they are not in it."""
-    if not isinstance(content, dict) or "cells" in content:
-        return content
+def _load_cells(path: Path) -> tuple[PlannedCell, ...]:
     try:
-        return {**content, "cells": json.loads(path.read_text(encoding="utf-8"))}
+        content = {"cells": json.loads(path.read_text(encoding="utf-8"))}
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}", hint=KEPT) from None
+    return parse(_Cells, content, where=str(path)).cells
 
 
 def load_tested(root: Path) -> Examples:

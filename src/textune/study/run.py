@@ -30,8 +30,8 @@ from textune.study.worker import Ended, Setup, Step, work
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def begin(self, plan: Plan, done: int) -> None:
-        """A study or a part of one, so many of its cells done already."""
+    def begin(self, plan: Plan, done: int, repeated: int) -> None:
+        """A study or a part of one; cells that are done, and those that repeat another."""
 
     def started(self, cell: Cell) -> None:
         """A worker took up a cell."""
@@ -79,7 +79,7 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
         known = {f: store.load(f) for c in plan.cells if store.has(f := c.fingerprint)}
         todo = [c for c in plan.cells if c.fingerprint not in known]
         unique = list({c.fingerprint: c for c in todo}.values())
-        watcher.begin(plan, len(plan.cells) - len(unique))
+        watcher.begin(plan, len(plan.cells) - len(todo), len(todo) - len(unique))
         if todo or _is_amended(root, plan):
             save_run(root, plan.run_spec(), plan.tested)
         if unique:
