@@ -36,8 +36,7 @@ class Target:
     @property
     def text(self) -> str:
         """The bound, for a table."""
-        sign = "≥" if self.sense == "at least" else "≤"
-        return f"{sign} {self.bound:.3g}{'x' if self.peer else ''}"
+        return f"{self.sense} {self.bound:.3g}{'x' if self.peer else ''}"
 
 
 @dataclass(frozen=True)
