@@ -10,7 +10,7 @@ a process of its own. Draws ``docs/concepts/scaling.png``.
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, cycle, islice, product
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from comparison import RESULTS, write
 from fresh import in_fresh_process, print_heading
+from peers import LR, WARMUP_STEPS
 from scicite import sentences
 
 PICTURE = Path(__file__).parents[1] / "docs" / "concepts" / "scaling.png"
@@ -77,38 +78,53 @@ class Point:
 
 def measured(job: Job) -> tuple[float, int]:
     """Seconds and bytes of one job."""
-    import torch
-
     from textune.cost.memory import peak_memory, release_memory
-    from textune.engine.causal import CausalEngine
-    from textune.engine.labels import label_tree
-    from textune.methods.lora import LoRA
     from textune.models.catalog import find_model
     from textune.models.device import precision_of
     from textune.models.load import load_causal
-    from textune.training.loop import Trainee, Watch, train
-    from textune.training.settings import TrainingSpec
 
     loaded = load_causal(find_model(job.model), precision_of("auto"), "none")
-    items, engine = _items(job, loaded.tokenizer), CausalEngine(loaded.model)
-    spec = TrainingSpec(epochs=1, batch_size=job.batch, warmup_steps=2)
-    torch.manual_seed(0)
-    prompts = [item.prompt for item in items]
+    prepare = _scoring if job.labels else _training
+    work = prepare(job, loaded, _items(job, loaded.tokenizer))
     release_memory()
     with peak_memory(None) as peak:
         before, start = peak.read(), time.perf_counter()
-        if job.labels:
-            answers = [(2 * label + 1000, 2 * label + 1001) for label in range(job.labels)]
-            names = [str(label) for label in range(job.labels)]
-            tree = label_tree(answers, loaded.tokenizer.eos_token_id, names)
-            engine.label_scores(prompts, tree)
-        for fold in range(0 if job.labels else job.folds):
+        work()
+        return time.perf_counter() - start, peak.read() - before
+
+
+def _training(job: Job, loaded: Any, items: Sequence[Any]) -> Callable[[], object]:
+    """One training for each fold, once it is called."""
+    import torch
+
+    from textune.engine.causal import CausalEngine
+    from textune.methods.lora import LoRA
+    from textune.training.loop import Trainee, Watch, train
+    from textune.training.settings import TrainingSpec
+
+    spec = TrainingSpec(epochs=1, batch_size=job.batch, warmup_steps=WARMUP_STEPS)
+    torch.manual_seed(0)
+
+    def work() -> None:
+        for fold in range(job.folds):
             method = LoRA(rank=16, alpha=32)
             adapted = method.apply(loaded.model, [])
-            trainee = Trainee(adapted, engine.answer_loss)
-            train(trainee, items, spec, lr=5e-4, seed=fold, watch=Watch())
+            trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
+            train(trainee, items, spec, lr=LR, seed=fold, watch=Watch())
             method.release(adapted)
-        return time.perf_counter() - start, peak.read() - before
+
+    return work
+
+
+def _scoring(job: Job, loaded: Any, items: Sequence[Any]) -> Callable[[], object]:
+    """Scoring of labels of two tokens that share none, once it is called."""
+    from textune.engine.causal import CausalEngine
+    from textune.engine.labels import label_tree
+
+    answers = [(2 * label + 1000, 2 * label + 1001) for label in range(job.labels)]
+    tree = label_tree(answers, loaded.tokenizer.eos_token_id, [str(each) for each in answers])
+    engine, prompts = CausalEngine(loaded.model), [item.prompt for item in items]
+    return lambda: engine.label_scores(prompts, tree)
 
 
 def _items(job: Job, tokenizer: Any) -> Sequence[Any]:

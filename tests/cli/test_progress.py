@@ -89,11 +89,18 @@ def test_parts_are_named_and_counted_together(cell, plan, capsys):
 
 def test_steps_are_told_now_and_then(cell, plan, capsys):
     with StudyProgress(4) as shown:
-        shown.begin(plan(), 0, 1)
+        shown.begin(plan(), 0, 0)
         shown.started(cell)
         for step in range(100):
             shown.stepped(cell, Step(cell.fingerprint, step, 100, 0.25))
-    assert capsys.readouterr().err == "4 cells, 1 the same as another\n"
+    assert capsys.readouterr().err == "4 cells\n"
+
+
+def test_cells_that_repeat_another_are_not_called_done_before(plan, capsys):
+    with StudyProgress(4) as shown:
+        shown.begin(plan(), 1, 2)
+    said = "4 cells, 1 of them done before, 2 the same as another\n"
+    assert (capsys.readouterr().err, shown.done) == (said, 3)
 
 
 def test_a_terminal_shows_bars_with_labels_as_they_are(cell, plan, monkeypatch):

@@ -20,11 +20,11 @@ CUDA_CONTEXT_BYTES = 500_000_000
 whether a cell fits, not for what torch says that it has allocated."""
 HEAP = {"cpu": 1.35, "cuda": 1.05}
 """Bytes taken from the system for each byte that a training step keeps. Its tensors come and go in
-many sizes, and glibc's heap keeps the holes between them (``benchmarks/plan_vs_measured.py``, in
-bf16 and fp32). torch's CUDA allocator fills them (assumed). Scoring keeps nothing: each layer
-takes the places of the last."""
+many sizes, and glibc's heap keeps the holes between them: fitted to cells in fp32
+(``benchmarks/plan_vs_measured.py``) and to figures of earlier ones in bf16. torch's CUDA allocator
+fills them (assumed). Scoring keeps nothing: each layer takes the places of the last."""
 HOLES = {"cpu": 270_000_000, "cuda": 0}
-"""Bytes of holes that training leaves however small its steps are (measured as above)."""
+"""Bytes of holes that training leaves however small its steps are (fitted as above)."""
 
 
 @dataclass(frozen=True, kw_only=True)

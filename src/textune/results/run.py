@@ -132,8 +132,7 @@ def save_run(root: Path, run: RunSpec, tested: Examples) -> None:
 
     content = plain(run)
     assert isinstance(content, dict), "a dataclass"
-    del content["cells"]
-    lines = ",\n".join(json.dumps(plain(cell)) for cell in run.cells)
+    lines = ",\n".join(json.dumps(cell) for cell in content.pop("cells"))
     files.write_text(root / "cells.json", f"[\n{lines}\n]\n")
     files.write_text(root / "study.yaml", dump_yaml(content))
     table = pa.table(
@@ -174,8 +173,7 @@ def load_run(root: Path) -> RunSpec:
             raise ConfigError(what, hint=KEPT)
     except ConfigError as error:
         raise StoreError(
-            f"{root} is no run folder, or damaged: {error.message}",
-            hint=KEPT,
+            f"{root} is no run folder, or damaged: {error.message}", hint=KEPT
         ) from None
     return run
 
