@@ -42,6 +42,20 @@ def test_operations_and_weights_are_those_that_are_counted(
     assert expected.kept_bytes > 0
 
 
+def test_a_library_encoder_is_planned_before_it_is_fetched(
+    classify_task, classify_examples, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path))
+    parts = Parts(classify_examples[:30], (), classify_examples[30:])
+    demand = Encoder(precision="float32").forecast(classify_task, parts, Drafts())
+    assert demand.total_params == 22_713_216 + 385 * len(classify_task.labels)
+    letters = sum(len(e.texts[0]) for e in classify_examples[:30])
+    dense = demand.total_params - 30522 * 384
+    tokens = demand.fit_flops / (6 * dense * 5)  # five epochs
+    assert letters / 4 < tokens < letters / 4 + 30 * 4 + 2 * 32  # marks, and what fills rows up
+    assert not list(tmp_path.iterdir())
+
+
 def test_bf16_halves_the_encoders_weights_and_adds_masters(
     tiny_encoder, classify_task, classify_examples
 ):

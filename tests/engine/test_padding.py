@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from textune.engine.padding import PASS, divided
 
 
-def cost(lengths, passes, rows):
-    return sum(PASS["cpu"] + rows * len(p) * max(lengths[i] for i in p) for p in passes)
+def cost(lengths, passes):
+    return sum(PASS["cpu"] + len(p) * max(lengths[i] for i in p) for p in passes)
 
 
-def cheapest(lengths, rows):
+def cheapest(lengths):
     """Of all divisions of the sorted items: every choice of cuts."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     cuts = range(1, len(order))
@@ -19,14 +19,14 @@ def cheapest(lengths, rows):
         for chosen in combinations(cuts, number):
             edges = [0, *chosen, len(order)]
             found.append([order[a:b] for a, b in pairwise(edges)])
-    return min(cost(lengths, passes, rows) for passes in found)
+    return min(cost(lengths, passes) for passes in found)
 
 
-@given(st.lists(st.integers(1, 200), min_size=1, max_size=8), st.integers(1, 2))
-def test_no_division_takes_less(lengths, rows):
-    passes = divided(lengths, rows=rows)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=8))
+def test_no_division_takes_less(lengths):
+    passes = divided(lengths)
     assert sorted(place for part in passes for place in part) == list(range(len(lengths)))
-    assert cost(lengths, passes, rows) == cheapest(lengths, rows)
+    assert cost(lengths, passes) == cheapest(lengths)
 
 
 def test_texts_of_one_length_are_read_at_once():

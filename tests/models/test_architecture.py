@@ -5,15 +5,16 @@ import pytest
 import torch
 
 from textune.core.errors import ModelError
-from textune.models import architecture
 from textune.models.architecture import (
     Architecture,
+    Drafts,
     find_architecture,
     find_tokenizer,
     packed_parameters,
     weight_bytes,
 )
 from textune.models.catalog import ModelSpec, find_model
+from textune.models.rough_tokenizer import RoughTokenizer
 from textune.testing import ARCHITECTURES, tiny_model_folder
 
 SIZES = {
@@ -97,7 +98,7 @@ def test_the_library_model_is_known_before_it_is_fetched(monkeypatch, tmp_path):
     spec = find_model("smollm2-135m-instruct")
     model = find_architecture(spec).weightless("bfloat16")
     assert sum(p.numel() for p in model.parameters()) == 134_515_008
-    assert isinstance(find_tokenizer(spec), architecture.RoughTokenizer)
+    assert isinstance(find_tokenizer(spec), RoughTokenizer)
     assert not list(tmp_path.iterdir())
 
 
@@ -109,10 +110,34 @@ def test_a_weightless_encoder_has_the_format_that_is_asked_for(precision):
     assert weight_bytes(model) == 109_482_240 * (2 if precision == "bfloat16" else 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "num_params"),
+    [("all-minilm-l6-v2", 22_713_216), ("all-mpnet-base-v2", 109_486_464)],
+)
+def test_the_library_encoders_are_known_before_they_are_fetched(
+    name, num_params, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TEXTUNE_CACHE", str(tmp_path))
+    draft = Drafts().of(name, form="encoder")
+    model = draft.architecture.weightless_encoder("float32")
+    assert sum(p.numel() for p in model.parameters()) == num_params
+    assert draft.context == find_model(name, form="encoder").context
+    assert not list(tmp_path.iterdir())
+
+
+def test_rough_tokens_of_a_pair_know_their_text_and_word():
+    (encoding,) = RoughTokenizer()(["two words"], ["one"]).encodings
+    assert encoding.ids[0] == 1
+    assert encoding.ids.count(2) == 2
+    assert encoding.type_ids == [0, 0, 0, 0, 0, 1, 1]
+    assert encoding.word_ids == [None, 0, 1, 1, None, 0, None]
+    assert encoding.sequence_ids == [None, 0, 0, 0, None, 1, None]
+    assert encoding.offsets[1:4] == [(0, 4), (4, 8), (8, 12)]
+    assert RoughTokenizer()("two words", "one")["input_ids"] == encoding.ids
+
+
 def test_texts_that_begin_alike_begin_with_the_same_rough_tokens():
-    one, other = architecture.RoughTokenizer()(["label it: good", "label it: what else"])[
-        "input_ids"
-    ]
+    one, other = RoughTokenizer()(["label it: good", "label it: what else"])["input_ids"]
     assert len(one) == 4
     assert one[:2] == other[:2]
     assert one[3] != other[3]

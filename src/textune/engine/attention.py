@@ -14,14 +14,16 @@ Legend: P prefix tokens (all, in the row or before it), S segments, L longest se
 the row, K key-value heads, G query heads of one key-value head, D head size.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
+from textune.models.dropout import dropped
 from textune.models.softmax import Seen, two_part_softmax
 
 NAME = "textune_packed"
@@ -116,6 +118,7 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     layout: Layout,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """The function that transformers calls: query (1, K*G, T, D), key and value (1, K, T, D).
@@ -123,17 +126,16 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     Gives (1, T, K*G, D), everything in the model's number format (torch sums softmax in fp32).
     """
     assert attention_mask is None, "a packed row carries its own mask"
-    layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
-    rule = Rule.of(query, scaling, softcap)
+    rule = Rule.of(query, scaling, softcap, dropout)
     in_row = layout.in_row
     prefix = key[0, :, :in_row], value[0, :, :in_row]
     if layout.before is not None:
-        keys, values = layout.before.layers[layer]
+        keys, values = layout.before.layers[_layer(module)]
         prefix = torch.cat([keys, prefix[0]], 1), torch.cat([values, prefix[1]], 1)
     if layout.record is not None:
-        layout.record.layers[layer] = prefix
+        layout.record.layers[_layer(module)] = prefix
     if layout.own is not None:
-        layout.own.layers[layer] = key[0, :, in_row:], value[0, :, in_row:]
+        layout.own.layers[_layer(module)] = key[0, :, in_row:], value[0, :, in_row:]
     outputs = []
     if in_row:
         outputs.append(_prefix_attention(query[0, :, :in_row], prefix, sliding_window, rule))
@@ -146,17 +148,29 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     return torch.cat(outputs).unsqueeze(0), None
 
 
+def _layer(module: nn.Module) -> int:
+    return int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
+
+
 @dataclass(frozen=True)
 class Rule:
     """What turns products into weights."""
 
     scale: float
     softcap: float | None
+    dropout: float
+    """Share of the weights that are dropped; 0 outside training."""
 
     @classmethod
-    def of(cls, query: torch.Tensor, scaling: float | None, softcap: float | None) -> "Rule":
+    def of(
+        cls,
+        query: torch.Tensor,
+        scaling: float | None,
+        softcap: float | None,
+        dropout: float = 0.0,
+    ) -> "Rule":
         """As the model says; without a word the usual scale."""
-        return cls(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap)
+        return cls(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout)
 
     def capped(self, products: torch.Tensor) -> torch.Tensor:
         """Products after the soft cap that some models have."""
@@ -172,9 +186,11 @@ class Rule:
         From products that are not scaled yet.
         """
         if self.softcap is None:
-            return two_part_softmax(to_prefix, to_own, seen, self.scale)
-        first, second = (self.capped(part * self.scale) for part in (to_prefix, to_own))
-        return two_part_softmax(first, second, seen, 1.0)
+            both = two_part_softmax(to_prefix, to_own, seen, self.scale)
+        else:
+            first, second = (self.capped(part * self.scale) for part in (to_prefix, to_own))
+            both = two_part_softmax(first, second, seen, 1.0)
+        return dropped(both[0], self.dropout), dropped(both[1], self.dropout)
 
 
 def _prefix_attention(
@@ -260,6 +276,17 @@ class _ToRow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradient.new_zeros(ctx.shape).index_copy(0, ctx.block.real_T, gradient), None
+
+
+@contextlib.contextmanager
+def attending(model: PreTrainedModel, name: str) -> Iterator[None]:
+    """Run a model with the attention of that name, then put back what it had."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
 
 
 def register(name: str, function: Callable[..., Any]) -> None:

@@ -3,7 +3,6 @@
 The plain padded path with the same meaning is ``engine.plain``; tests hold the two together.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -203,7 +202,7 @@ class CausalEngine:
 
     def _step(self, tokens: Sequence[int], segments: Segments) -> torch.Tensor:
         """Logits (S, vocabulary) after one more token of every segment, which are then longer."""
-        with attending(self.model, decoding.NAME):
+        with attention.attending(self.model, decoding.NAME):
             out = self.model(
                 input_ids=torch.tensor([tokens], device=self.model.device),
                 position_ids=segments.positions_S[None],
@@ -232,7 +231,7 @@ class CausalEngine:
         embeddings = self.model.get_input_embeddings()(row.tokens)
         if start.embeddings is not None:
             embeddings = torch.cat([start.embeddings.to(embeddings.dtype), embeddings])
-        with attending(self.model, attention.NAME):
+        with attention.attending(self.model, attention.NAME):
             out = self.model(
                 inputs_embeds=embeddings.unsqueeze(0),
                 position_ids=row.positions.unsqueeze(0),
@@ -253,17 +252,6 @@ class CausalEngine:
         work = work_model(self.model, training or ())
         flops = work.forward(**size) if training is None else work.training(**size)
         count_work(tokens=size["tokens"] - row.layout.filling, flops=flops)
-
-
-@contextlib.contextmanager
-def attending(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Run a model with the attention of that name, then put back what it had."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation(name)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 @dataclass(frozen=True)

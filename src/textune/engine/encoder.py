@@ -1,7 +1,6 @@
 """EncoderEngine: texts through an encoder with a head, whole or word by word.
 
-Not packed: encoders read both ways, so nothing before a text can be shared. Texts of like length
-are padded together.
+How the encoder reads them is not covered here (``engine.encoder_rows``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +12,12 @@ import torch
 from torch.nn import functional
 
 from textune.cost.meter import count_work
-from textune.engine.padding import divided
+from textune.engine.encoder_rows import EncoderRows, Text
 from textune.models.device import Precision
 from textune.models.encoder_head import BiEncoder, EncoderWithHead
 
 BATCH = 64
 """Texts predicted at once."""
-Row = tuple[tuple[int, ...], tuple[int, ...]]
-"""What the encoder reads at once: tokens, and which text of a pair each is of."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,11 @@ class EncoderEngine:
         self.context = context
         self.by_word = by_word
         self.exclusive = exclusive
+        self._rows = EncoderRows(
+            model.encoder,
+            padding=int(tokenizer.pad_token_id),
+            has_types="token_type_ids" in tokenizer.model_input_names,
+        )
         table = model.encoder.get_input_embeddings()
         self._dense = _size(model) - _size(table)  # tables only look up
 
@@ -128,71 +130,42 @@ class EncoderEngine:
         return 1 if self.exclusive else self.model.head.out_features
 
     def num_cells(self, batch: Sequence[Encoded]) -> int:
-        """Tokens of a batch with its padding."""
-        return sum(self._cells(part) for _, part in self._parts(batch))
+        """Tokens that are computed for a batch, with what fills rows up."""
+        return self._rows.num_cells([len(ids) for ids, _ in self.texts(batch)])
 
-    def rows(self, batch: Sequence[Encoded]) -> list[Row]:
-        """What the encoder reads of a batch: here a row for each text or pair."""
+    def texts(self, batch: Sequence[Encoded]) -> list[Text]:
+        """What the encoder reads of a batch: here one for each text or pair."""
         return [(item.ids, item.types) for item in batch]
 
     def flops(self, tokens: int, *, passes: int) -> float:
-        """Operations on so many tokens, padding included; 3 passes where it trains."""
+        """Operations on so many tokens, filling included; 3 passes where it trains."""
         return 2.0 * passes * self._dense * tokens
 
     def _logits(self, batch: Sequence[Encoded], *, passes: int) -> torch.Tensor:
         """Of all that is read, in the order of the batch."""
-        found: list[torch.Tensor] = [torch.empty(0)] * len(batch)
-        for places, part in self._parts(batch):
-            logits_RC = self.model(self._inputs(part, passes=passes), self._read(part))
-            each = torch.split(logits_RC, self._num_read(part))
-            for place, logits in zip(places, each, strict=True):
-                found[place] = logits
-        return torch.cat(found)
+        states_TD, lengths = self._states(batch, passes=passes)
+        logits_RC: torch.Tensor = self.model(states_TD, lengths, self._read(batch))
+        return logits_RC
 
-    def _parts(self, batch: Sequence[Encoded]) -> Iterator[tuple[list[int], list[Encoded]]]:
-        """Items that are read at once, with their places."""
-        sides = [self.rows([item]) for item in batch]
-        lengths = [max(len(ids) for ids, _ in rows) for rows in sides]
-        for places in divided(lengths, rows=len(sides[0])):
-            yield places, [batch[place] for place in places]
-
-    def _cells(self, part: Sequence[Encoded]) -> int:
-        """Tokens with padding of what is read at once."""
-        rows = self.rows(part)
-        return len(rows) * max(len(ids) for ids, _ in rows)
-
-    def _inputs(self, batch: Sequence[Encoded], *, passes: int) -> dict[str, torch.Tensor]:
-        """What the encoder reads, padded; its work is counted."""
-        rows = self.rows(batch)
-        longest = max(len(ids) for ids, _ in rows)
-        inputs = {
-            "input_ids": _padded([ids for ids, _ in rows], longest, self._padding),
-            "token_type_ids": _padded([types for _, types in rows], longest, 0),
-            "attention_mask": _padded([(1,) * len(ids) for ids, _ in rows], longest, 0),
-        }
-        if "token_type_ids" not in self.tokenizer.model_input_names:
-            del inputs["token_type_ids"]
-        tokens = len(rows) * longest
-        count_work(tokens=tokens, flops=self.flops(tokens, passes=passes))
-        return {name: tensor.to(self._device) for name, tensor in inputs.items()}
+    def _states(self, batch: Sequence[Encoded], *, passes: int) -> tuple[torch.Tensor, list[int]]:
+        """The encoder's last states of all texts, and their lengths; its work is counted."""
+        texts, cells = self.texts(batch), self.num_cells(batch)
+        count_work(tokens=cells, flops=self.flops(cells, passes=passes))
+        return self._rows.states(texts), [len(ids) for ids, _ in texts]
 
     def _num_read(self, batch: Sequence[Encoded]) -> list[int]:
         """How many logits each item has."""
         return [len(item.words) if self.by_word else 1 for item in batch]
 
     def _read(self, batch: Sequence[Encoded]) -> torch.Tensor | None:
+        """Places of the words' first tokens; None where texts are read as a whole."""
         if not self.by_word:
             return None
-        pairs = [(row, place) for row, item in enumerate(batch) for place in item.places]
-        return torch.tensor(pairs, dtype=torch.long, device=self._device).reshape(-1, 2)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.model.head.weight.device
-
-    @property
-    def _padding(self) -> int:
-        return int(self.tokenizer.pad_token_id)
+        places, start = [], 0
+        for item in batch:
+            places += [start + place for place in item.places]
+            start += len(item.ids)
+        return torch.tensor(places, dtype=torch.long, device=self.model.head.weight.device)
 
 
 class BiEncoderEngine(EncoderEngine):
@@ -205,9 +178,8 @@ class BiEncoderEngine(EncoderEngine):
         """What the new layer reads of each pair (N, 4 D)."""
         described_NF = np.zeros((len(items), self.model.head.in_features), dtype=np.float32)
         for places, batch in in_batches(items):
-            for own, part in self._parts(batch):
-                found = self.model.described(self._inputs(part, passes=1))
-                described_NF[[places[place] for place in own]] = found.cpu()
+            states_TD, lengths = self._states(batch, passes=1)
+            described_NF[places] = self.model.described(states_TD, lengths).cpu()
         return described_NF
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
@@ -216,7 +188,7 @@ class BiEncoderEngine(EncoderEngine):
         seconds = super().encode([pair[1:] for pair in texts])
         return [_beside(*sides) for sides in zip(firsts, seconds, strict=True)]
 
-    def rows(self, batch: Sequence[Encoded]) -> list[Row]:
+    def texts(self, batch: Sequence[Encoded]) -> list[Text]:
         """All first texts, then all second ones."""
         return [_side(item, text) for text in (0, 1) for item in batch]
 
@@ -249,7 +221,7 @@ def _beside(first: Encoded, second: Encoded) -> Encoded:
     return replace(first, ids=first.ids + second.ids, types=types)
 
 
-def _side(item: Encoded, text: int) -> Row:
+def _side(item: Encoded, text: int) -> Text:
     ids = tuple(id for id, of in zip(item.ids, item.types, strict=True) if of == text)
     return ids, (0,) * len(ids)
 
@@ -264,7 +236,3 @@ def in_batches(items: Sequence[Encoded]) -> Iterator[tuple[list[int], list[Encod
 
 def _size(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
-
-
-def _padded(rows: Sequence[Sequence[int]], length: int, padding: int) -> torch.Tensor:
-    return torch.tensor([[*row, *[padding] * (length - len(row))] for row in rows])

@@ -137,6 +137,14 @@ def pack_prompts(segments: Sequence[tuple[int, ...]], tree: Tree, *, before: int
     return _row((), segments, [tree] * len(segments), virtual=0, before=before, read=read)
 
 
+def pack_whole(texts: Sequence[tuple[int, ...]]) -> Row:
+    """A row for an encoder: texts that share nothing, all tokens of each see each other.
+
+    They should stand by length, so that blocks waste little. Nothing is read by place.
+    """
+    return _row((), texts, [Tree()] * len(texts), virtual=0, before=0, read=[], both_ways=True)
+
+
 def _tree_places(segments: Sequence[tuple[int, ...]], nodes: int, *, start: int) -> list[int]:
     """Each segment's last own token and the nodes after it."""
     read: list[int] = []
@@ -155,6 +163,7 @@ def _row(
     virtual: int,
     before: int,
     read: Sequence[int],
+    both_ways: bool = False,
 ) -> Row:
     in_row = virtual + len(prefix)
     whole = [(*s, *tree.tokens) for s, tree in zip(segments, trees, strict=True)]
@@ -165,12 +174,13 @@ def _row(
             trees[part],
             start=sum(lengths[: part.start]),
             before=before + in_row,
+            both_ways=both_ways,
         )
         for part in _alike(lengths)
     )
     flat = [*prefix, *(token for tokens in whole for token in tokens)]
     places = [block.positions_SL.flatten()[block.real_T] for block in blocks]
-    filling = _rounded(virtual + len(flat)) - virtual - len(flat)
+    filling = rounded(virtual + len(flat)) - virtual - len(flat)
     nobody = torch.zeros(filling, dtype=torch.long)
     return Row(
         tokens=torch.tensor([*flat, *[0] * filling], dtype=torch.long),
@@ -180,7 +190,8 @@ def _row(
     )
 
 
-def _rounded(size: int) -> int:
+def rounded(size: int) -> int:
+    """So many tokens, filled up to a multiple of ``ROUND``."""
     return size + -size % ROUND
 
 
@@ -195,14 +206,20 @@ def _alike(lengths: Sequence[int]) -> list[slice]:
     return parts
 
 
-def _block(own: Sequence[int], trees: Sequence[Tree], *, start: int, before: int) -> Block:
-    """Segments with so many own tokens, each followed by its tree, from ``start`` in the row."""
+def _block(
+    own: Sequence[int], trees: Sequence[Tree], *, start: int, before: int, both_ways: bool
+) -> Block:
+    """Segments with so many own tokens, each followed by its tree, from ``start`` in the row.
+
+    A token sees those before it, or all of its segment ``both_ways``.
+    """
     nodes = len(trees[0].tokens)
     lengths = torch.tensor(own) + nodes
-    column = torch.arange(_rounded(int(lengths.max())))
+    column = torch.arange(rounded(int(lengths.max())))
     real_SL = column < lengths[:, None]
     starts = start + torch.cumsum(lengths, 0) - lengths
-    own_SLL = (column[:, None] >= column) & real_SL[:, None, :] | (column == 0)
+    earlier_LL = (column[:, None] >= column) | both_ways
+    own_SLL = earlier_LL & real_SL[:, None, :] | (column == 0)
     positions_SL = (before + column).repeat(len(own), 1)
     if nodes:
         shapes = {tree: (torch.tensor(tree.depths()), tree.sees()) for tree in set(trees)}

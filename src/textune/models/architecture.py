@@ -16,6 +16,7 @@ from textune.core.errors import ModelError
 from textune.models.catalog import Form, ModelSpec, find_model
 from textune.models.device import Precision
 from textune.models.fetch import description_folder
+from textune.models.rough_tokenizer import RoughTokenizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,6 +110,7 @@ class Architecture:
         import torch
         from transformers import AutoModel, PreTrainedModel
 
+        from textune.models.lean import make_lean
         from textune.models.load import frozen
 
         try:
@@ -120,6 +122,7 @@ class Architecture:
                 f"no encoder of {self.model_type}: {reason}", hint="choose an encoder"
             ) from None
         assert isinstance(model, PreTrainedModel)
+        make_lean(model)
         return frozen(model)
 
     def tiny(self, *, layers: int = 2, times: int = 1) -> "PreTrainedModel":
@@ -278,17 +281,3 @@ class Drafts:
         if key not in self._tokens:
             self._tokens[key] = make()
         return self._tokens[key]
-
-
-class RoughTokenizer:
-    """Four characters a token: what English text has on average in current vocabularies."""
-
-    chat_template = None
-    eos_token_id = 2
-
-    def __call__(self, texts: list[str], **_: object) -> dict[str, list[list[int]]]:
-        """As a tokenizer of transformers is called."""
-        import zlib
-
-        parts = [[text[i : i + 4] for i in range(0, len(text), 4)] for text in texts]
-        return {"input_ids": [[3 + zlib.crc32(p.encode()) % 1000 for p in row] for row in parts]}

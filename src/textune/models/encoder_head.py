@@ -1,10 +1,13 @@
 """A text encoder with a new linear layer: on means of tokens, or on the first token of each word.
 
 The encoder may be in bf16. Whatever is made of its last states is fp32, and so are the logits.
+What the encoder reads, and how, is not covered here (``engine.encoder_rows``).
 
-Legend: B texts, L tokens, D width, C outputs, R rows that are read.
+Legend: B texts, L tokens with padding, T tokens of all texts without it, D width, C outputs,
+R texts or words that are read.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,21 +38,16 @@ class EncoderWithHead(nn.Module):
         self.chain = chain
 
     def forward(
-        self, inputs: dict[str, torch.Tensor], read_RN: torch.Tensor | None
+        self, states_TD: torch.Tensor, lengths: Sequence[int], read_R: torch.Tensor | None
     ) -> torch.Tensor:
-        """Logits (R, C): of the tokens at (text, place) pairs (R, 2), or of every text's mean."""
-        hidden_BLD = self._hidden(inputs)
-        if read_RN is None:
-            features_RD = mean_of_tokens(hidden_BLD, inputs["attention_mask"])
-        else:
-            features_RD = hidden_BLD[read_RN[:, 0], read_RN[:, 1]]
-        logits: torch.Tensor = self.head(self.dropout(features_RD))
-        return logits
+        """Logits (R, C): of the tokens at these places, or of the mean of every text.
 
-    def _hidden(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The encoder's last states (B, L, D), in fp32 from here on."""
-        hidden_BLD: torch.Tensor = self.encoder(**inputs).last_hidden_state
-        return hidden_BLD.float()
+        ``states_TD`` are the encoder's last ones, texts of these ``lengths`` one behind another.
+        """
+        states_TD = states_TD.float()
+        read = means(states_TD, lengths) if read_R is None else states_TD[read_R]
+        logits: torch.Tensor = self.head(self.dropout(read))
+        return logits
 
 
 class BiEncoder(EncoderWithHead):
@@ -63,17 +61,27 @@ class BiEncoder(EncoderWithHead):
     features_per_width = 4
 
     def forward(
-        self, inputs: dict[str, torch.Tensor], read_RN: torch.Tensor | None
+        self, states_TD: torch.Tensor, lengths: Sequence[int], read_R: torch.Tensor | None
     ) -> torch.Tensor:
-        """Logits (R, C) of R pairs: all first texts, then all second ones are the inputs."""
-        assert read_RN is None, "pairs have no words that are read"
-        logits: torch.Tensor = self.head(self.dropout(self.described(inputs)))
+        """Logits (R, C) of R pairs: all first texts, then all second ones are the states'."""
+        assert read_R is None, "pairs have no words that are read"
+        logits: torch.Tensor = self.head(self.dropout(self.described(states_TD, lengths)))
         return logits
 
-    def described(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    def described(self, states_TD: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """What the new layer reads (R, 4 D)."""
-        mean_BD = mean_of_tokens(self._hidden(inputs), inputs["attention_mask"])
+        mean_BD = means(states_TD.float(), lengths)
         return described(*nn.functional.normalize(mean_BD, dim=-1).chunk(2))
+
+
+def means(states_TD: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """Each text's mean (B, D) over its tokens."""
+    shares_BT = torch.zeros(len(lengths), sum(lengths))
+    start = 0
+    for row, length in zip(shares_BT, lengths, strict=True):
+        row[start : start + length] = 1 / length
+        start += length
+    return shares_BT.to(states_TD) @ states_TD
 
 
 def mean_of_tokens(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:

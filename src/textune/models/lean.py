@@ -1,4 +1,4 @@
-"""Lean layers: norms, gated units and rotary positions that keep less and pass over memory less.
+"""Lean layers: norms, gated units, rotary positions, dropout that keep less and pass memory less.
 
 Automatic differentiation of an RMS norm keeps its input and its result in fp32, that of a gated
 unit keeps ``silu(gate)`` beside ``gate`` and ``up``: 152 of the 560 MB that one step of LoRA on
@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from textune.models.dropout import LeanDropout
 from textune.models.kernels import kernels_for
 
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3", "SmolLM3", "Granite")
@@ -35,6 +36,8 @@ def make_lean(model: nn.Module) -> None:
             module.__class__ = _lean(LeanUnit, type(module))
         elif name in _names("Attention"):
             _rotate_leanly(type(module).__module__)
+        elif type(module) is nn.Dropout:
+            module.__class__ = LeanDropout
 
 
 def _names(suffix: str) -> set[str]:

@@ -114,10 +114,15 @@ def load_causal(spec: ModelSpec, precision: Precision, quantisation: Quantisatio
     if quantisation != "none":
         _keep_layout(model)
         _let_file_go(model)
+    return Loaded(spec, _lean(model), tokenizer)
+
+
+def _lean(model: PreTrainedModel) -> PreTrainedModel:
+    """With layers that compute leanly, in evaluation mode, nothing of it trainable."""
     make_lean(model)
     if model.device.type == "cpu":
         compiled(model.dtype)  # a few seconds, once a machine: not in somebody's first step
-    return Loaded(spec, frozen(model), tokenizer)
+    return frozen(model)
 
 
 def _keep_layout(model: nn.Module) -> None:
@@ -177,7 +182,7 @@ def load_encoder(spec: ModelSpec, precision: Precision = "float32") -> Loaded:
             device_map=device_name(),
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Loaded(spec, frozen(model), tokenizer)
+    return Loaded(spec, _lean(model), tokenizer)
 
 
 @cache
