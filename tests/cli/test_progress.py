@@ -52,7 +52,11 @@ def test_plain_progress_is_a_line_for_each_event(cell, plan, capsys, monkeypatch
     with StudyProgress(4) as shown:
         shown.begin(plan(), 1, 0)
         shown.started(cell)
+        shown.read(cell, 1200)
         shown.stepped(cell, Step(cell.fingerprint, 3, 9, 0.25))
+        shown.read(cell, 1500)
+        shown.stepped(cell, Step(cell.fingerprint, 9, 9, 0.25))
+        shown.read(cell, 300)
         shown.ended(cell, done(cell, 0.5))
         shown.ended(cell, done(cell, None))
         failure = Failure(kind="out of memory", message="needed [9] GiB")
@@ -62,7 +66,10 @@ def test_plain_progress_is_a_line_for_each_event(cell, plan, capsys, monkeypatch
     assert said.out == ""
     assert said.err.splitlines() == [
         "4 cells, 1 of them done before",
+        f"  {name}: 1,200 tokens read",
         f"  {name}: step 3/9, loss 0.250",
+        f"  {name}: step 9/9, loss 0.250",
+        f"  {name}: 300 tokens read",
         f"[2/4] {name}: macro_f1 50.0, 1.5 s",
         f"[3/4] {name}: macro_f1 undefined, 1.5 s",
         f"[4/4] {name}: FAILED, out of memory: needed [9] GiB",
@@ -113,9 +120,13 @@ def test_a_terminal_shows_bars_with_labels_as_they_are(cell, plan, monkeypatch):
             shown.started(cell)
             shown.stepped(cell, Step(cell.fingerprint, 3, 9, 0.25))
             terminal.print(shown.bars.get_renderable())
+            shown.stepped(cell, Step(cell.fingerprint, 9, 9, 0.25))
+            shown.read(cell, 1200)
+            terminal.print(shown.bars.get_renderable())
             shown.ended(cell, done(cell, 0.5))
     assert f"here: {LABEL}" in captured.get()
     assert "loss 0.250" in captured.get()
+    assert "1,200 tokens read" in captured.get()
     assert "[1/4]" in captured.get()
 
 

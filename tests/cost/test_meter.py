@@ -199,3 +199,14 @@ def test_what_known_answers_took_counts_as_time():
     assert outer.usage.wall_seconds > 100
     assert inner.usage.cpu_seconds < 50
     count_served("a", served(1, 1), spared_seconds=100.0)  # outside of a meter: nothing
+
+
+def test_who_asked_hears_all_tokens_so_far_with_those_of_inner_meters():
+    heard = []
+    with meter(told=heard.append):
+        count_work(tokens=3, flops=1.0)
+        count_work(flops=1.0)
+        with meter():
+            count_work(tokens=4)
+        count_work(tokens=1)
+    assert heard == [3, 7, 8]

@@ -19,6 +19,7 @@ class Listener:
         self.begun: list[tuple[int, int, int]] = []
         """Cells of a plan, those that are done, those that repeat another."""
         self.started_labels: list[str] = []
+        self.tokens: list[int] = []
         self.records: dict[str, Record] = {}
         """Label of the approach -> its last record."""
 
@@ -27,6 +28,9 @@ class Listener:
 
     def started(self, cell: Cell) -> None:
         self.started_labels.append(cell.key.approach)
+
+    def read(self, cell: Cell, tokens: int) -> None:
+        self.tokens.append(tokens)
 
     def stepped(self, cell: Cell, step: Step) -> None:
         assert step.done <= step.total

@@ -50,6 +50,11 @@ def test_what_cells_of_a_worker_share_is_no_cost_of_a_cell(plan_of, run, outside
     assert heard.records["count"].cost.fit_tokens == 7
 
 
+def test_who_watches_hears_how_much_is_read(plan_of, run, outside):
+    _, heard = run(plan_of(staged("count")))
+    assert heard.tokens == [7, 7]  # once in each of two folds
+
+
 def test_an_amended_study_runs_only_what_is_new(plan_of, run, records, outside):
     run(plan_of("tfidf"))
     before = records()

@@ -26,6 +26,8 @@ class StudyProgress:
         self.console = Console(stderr=True, highlight=False)
         self.live = self.console.is_terminal
         self.spoke: dict[str, float] = {}
+        self.training: set[str] = set()
+        """Cells in the middle of their steps: what they read is no news."""
         self.bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -70,12 +72,22 @@ class StudyProgress:
     def stepped(self, cell: Cell, step: Step) -> None:
         """A training step of a cell was done."""
         note = f"loss {step.loss:.3f}"
+        (self.training.add if step.done < step.total else self.training.discard)(cell.fingerprint)
         if self.live:
             bar = self.of_cell[cell.fingerprint]
             self.bars.update(bar, total=step.total, completed=step.done, note=note)
-        elif time.monotonic() - self.spoke[cell.fingerprint] > PLAIN_SECONDS:
-            self.spoke[cell.fingerprint] = time.monotonic()
-            self._say(f"  {self.part}{describe(cell)}: step {step.done}/{step.total}, {note}")
+        else:
+            self._tell(cell, f"step {step.done}/{step.total}, {note}")
+
+    def read(self, cell: Cell, tokens: int) -> None:
+        """Models have read so many tokens of a cell's fit, or anew of its predictions."""
+        note = f"{tokens:,} tokens read"
+        if cell.fingerprint in self.training:
+            return
+        if self.live:
+            self.bars.update(self.of_cell[cell.fingerprint], note=note)
+        else:
+            self._tell(cell, note)
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell has its record."""
@@ -85,6 +97,12 @@ class StudyProgress:
             self.bars.remove_task(self.of_cell.pop(cell.fingerprint))
         name = self.part + describe(cell)
         self._say(f"[{self.done}/{self.total}] {name}: {self._result(record)}")
+
+    def _tell(self, cell: Cell, text: str) -> None:
+        """A line about a cell, if the last one was long ago."""
+        if time.monotonic() - self.spoke[cell.fingerprint] > PLAIN_SECONDS:
+            self.spoke[cell.fingerprint] = time.monotonic()
+            self._say(f"  {self.part}{describe(cell)}: {text}")
 
     def _say(self, text: str) -> None:
         """A line as it is: labels may hold brackets, logs are not cut at 80 columns."""

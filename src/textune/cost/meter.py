@@ -6,7 +6,7 @@ covered: child processes, and meters that overlap in several threads of one proc
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -66,6 +66,8 @@ class Meter:
     counters: EnergyMeter
     started: tuple[float, float]
     """Wall and processor clocks at the start, in seconds."""
+    told: Callable[[int], None] | None = None
+    """Told all tokens so far whenever there are more."""
     tokens: int | None = None
     flops: float | None = None
     served: dict[str, ServedTokens] = field(default_factory=dict)
@@ -107,6 +109,8 @@ class Meter:
         """Count work; None adds nothing."""
         if tokens is not None:
             self.tokens = (self.tokens or 0) + tokens
+            if self.told is not None:
+                self.told(self.tokens)
         if flops is not None:
             self.flops = (self.flops or 0.0) + flops
 
@@ -120,14 +124,19 @@ _INNERMOST: ContextVar[Meter | None] = ContextVar("innermost_meter", default=Non
 
 
 @contextlib.contextmanager
-def meter(*, device_peak: DevicePeak | None = None) -> Iterator[Meter]:
-    """Measure a block; ``device_peak`` is given when an accelerator does the work."""
+def meter(
+    *, device_peak: DevicePeak | None = None, told: Callable[[int], None] | None = None
+) -> Iterator[Meter]:
+    """Measure a block; ``device_peak`` is given when an accelerator does the work.
+
+    ``told`` hears all tokens so far whenever there are more.
+    """
     outer = _INNERMOST.get()
     if outer is not None:
         outer.note_peak()
     has_device = device_peak is not None
     with peak_memory(device_peak) as peak, counting_energy(has_device=has_device) as counters:
-        running = Meter(peak, counters, (time.perf_counter(), time.process_time()))
+        running = Meter(peak, counters, (time.perf_counter(), time.process_time()), told)
         token = _INNERMOST.set(running)
         try:
             yield running

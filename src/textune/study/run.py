@@ -24,7 +24,7 @@ from textune.results.store import Store
 from textune.study.machine import cores
 from textune.study.plan import Cell, Plan
 from textune.study.work import failed
-from textune.study.worker import Ended, Setup, Step, work
+from textune.study.worker import Ended, Read, Setup, Step, work
 
 
 class Watcher(Protocol):
@@ -38,6 +38,9 @@ class Watcher(Protocol):
 
     def stepped(self, cell: Cell, step: Step) -> None:
         """A training step of a cell was done."""
+
+    def read(self, cell: Cell, tokens: int) -> None:
+        """Models have read so many tokens of a cell's fit, or anew of its predictions."""
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell has its record."""
@@ -213,6 +216,9 @@ class _Crew:
             return False
         if isinstance(event, Step):
             self.watcher.stepped(worker.current, event)
+            return True
+        if isinstance(event, Read):
+            self.watcher.read(worker.current, event.tokens)
             return True
         assert isinstance(event, Ended)
         if event.error is not None:

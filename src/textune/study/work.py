@@ -44,8 +44,16 @@ class Bench:
     device_peak: DevicePeak | None
 
 
-def run_cell(cell: Cell, bench: Bench, report: Callable[[int, int, float], None]) -> Record:
+def run_cell(
+    cell: Cell,
+    bench: Bench,
+    report: Callable[[int, int, float], None],
+    read: Callable[[int], None] | None = None,
+) -> Record:
     """Do a cell and store what came out; a cell that fails becomes a record that says why.
+
+    ``report`` hears of training steps, ``read`` how many tokens models have read so far: of
+    fitting, and anew of predicting.
 
     Raises:
         StoreError: its folder cannot be written or is damaged; the cell stays to be done.
@@ -59,7 +67,7 @@ def run_cell(cell: Cell, bench: Bench, report: Callable[[int, int, float], None]
         context = replace(bench.context, work=work, report=report)
         scored = None
         try:
-            record, scored = _measured(cell, bench, context)
+            record, scored = _measured(cell, bench, context, read)
         except StoreError:
             raise
         except Exception as error:
@@ -95,21 +103,23 @@ def failure_of(error: Exception) -> Failure:
     )
 
 
-def _measured(cell: Cell, bench: Bench, context: Context) -> tuple[Record, ScoredExamples]:
+def _measured(
+    cell: Cell, bench: Bench, context: Context, read: Callable[[int], None] | None
+) -> tuple[Record, ScoredExamples]:
     train, valid, test = (
         bench.examples.take(part).rows for part in (cell.train, cell.valid, cell.test)
     )
     task, spent = bench.task, _Spent(bench.store.cell(cell.fingerprint) / "work" / "spent.json")
     cell.approach.warm_up(context)
     release_memory()
-    with meter(device_peak=bench.device_peak) as fitting:
+    with meter(device_peak=bench.device_peak, told=read) as fitting:
         context = replace(context, kept=lambda: spent.keep(fitting.so_far()))
         predictor = cell.approach.fit(
             task.sealed, train, valid, seed=cell.key.seed, context=context
         )
     try:
         unanswered = [replace(example, answer=None) for example in test]
-        with meter(device_peak=bench.device_peak) as predicting:
+        with meter(device_peak=bench.device_peak, told=read) as predicting:
             said = predictor.predict(unanswered)
         assert len(said) == len(test), f"{len(said)} predictions for {len(test)} examples"
         latency = _latency(predictor, unanswered)

@@ -6,9 +6,11 @@ It dies with its parent, so that a killed study leaves nothing running.
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from pathlib import Path
+from typing import TypeAlias
 
 from textune.approaches.base import Context
 from textune.core.errors import TextuneError
@@ -20,6 +22,9 @@ from textune.results.store import Store
 from textune.study.plan import Cell
 from textune.study.work import Bench, run_cell
 from textune.tasks.base import TaskSpec
+
+READ_SECONDS = 1.0
+"""Least time between two words about tokens that were read."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Read:
+    """Models have read so many tokens of a fit, or anew of its predictions."""
+
+    fingerprint: str
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """A cell has a record, or (with an error) the worker cannot go on at all."""
 
@@ -53,7 +66,28 @@ class Ended:
     error: TextuneError | None = None
 
 
-def work(pipe: "connection.Connection[Step | Ended, Cell | None]", setup: Setup) -> None:
+_Pipe: TypeAlias = "connection.Connection[Step | Read | Ended, Cell | None]"
+
+
+@dataclass
+class _Told:
+    """Sends on what happens in a cell."""
+
+    pipe: _Pipe
+    fingerprint: str
+    last_read: float = float("-inf")
+
+    def step(self, done: int, total: int, loss: float) -> None:
+        self.pipe.send(Step(self.fingerprint, done, total, loss))
+
+    def read(self, tokens: int) -> None:
+        now = time.monotonic()
+        if now - self.last_read > READ_SECONDS:
+            self.last_read = now
+            self.pipe.send(Read(self.fingerprint, tokens))
+
+
+def work(pipe: _Pipe, setup: Setup) -> None:
     """Main of a worker: cells come in, events go out, None ends it."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the study, which ends its workers
@@ -68,16 +102,12 @@ def work(pipe: "connection.Connection[Step | Ended, Cell | None]", setup: Setup)
         device_peak=device_peak(),
     )
     while (cell := pipe.recv()) is not None:
-        name = cell.fingerprint
-
-        def report(done: int, total: int, loss: float, name: str = name) -> None:
-            pipe.send(Step(name, done, total, loss))
-
+        told = _Told(pipe, cell.fingerprint)
         try:
-            run_cell(cell, bench, report)
-            pipe.send(Ended(name))
+            run_cell(cell, bench, told.step, told.read)
+            pipe.send(Ended(cell.fingerprint))
         except TextuneError as error:  # the store refuses: nothing can be kept, so stop
-            pipe.send(Ended(name, error))
+            pipe.send(Ended(cell.fingerprint, error))
             return
 
 
