@@ -3,23 +3,30 @@
 python docs/publish_result.py runs/scicite "textune study studies/scicite.yaml"
 python docs/publish_result.py runs/han2025-small "textune study ..." --paper han
 
-With ``--paper`` the claims and tables of ``docs/results/paper_tables.py`` stand first.
+With ``--paper`` the claims and tables of ``docs/results/paper_tables.py`` stand first. With
+``--records`` the records and predictions of all cells are kept in ``docs/results/records``,
+without texts and weights: unpacked into ``runs``, ``textune study`` goes on from them.
 
 What readers should know before the tables is written into the page by hand, between the command
 and the first chapter; it stays when the page is made again.
 """
 
 import argparse
+import io
+import lzma
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 LEFT_OUT = ("Errors",)
 """Chapters that quote the data, which may not be passed on."""
 TABLES = RESULTS / "paper_tables.py"
+RECORDS = ("parts.yaml", "study.yaml", "cells.json", "record.json", "predictions.parquet")
+"""Files of a run that hold what came out of it."""
 MARKER = "<!-- {}scicite-table -->"
 
 
@@ -29,6 +36,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("command", help="what repeats the run")
     parser.add_argument("--paper", choices=("liu", "han"), help="whose tables stand first")
+    parser.add_argument("--records", action="store_true", help="keep what came out of cells, too")
     options = parser.parse_args()
     run, name = options.run, options.run.name
     RESULTS.mkdir(exist_ok=True)
@@ -46,6 +54,8 @@ def main() -> None:
     write_page(name, head, chapters, run / "report")
     if name == "scicite":
         to_readme(first_table(chapters["Leaderboard"]))
+    if options.records:
+        keep_records(run)
     for part in parts:
         chapters = chapters_of((part / "report" / "report.md").read_text(encoding="utf-8"))
         head = f"# {name}: {part.name}\n\nA part of [{name}]({name}.md).\n\n"
@@ -60,6 +70,21 @@ def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> 
     body = re.sub(r"\]\(figures/(\w+)\.svg\)", rf"]({name}-\1.png)", body)
     body = re.sub(r"\]\(\.\./(\w+)/report[^)]*\)", rf"]({name}-\1.md)", body)
     (RESULTS / f"{name}.md").write_text(head + body.rstrip() + "\n", encoding="utf-8")
+
+
+def keep_records(run: Path) -> None:
+    """An archive of a run's records, the same bytes for the same records."""
+    path = RESULTS / "records" / f"{run.name}.tar"
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(run.rglob("*")):
+            if file.name in RECORDS:
+                member = tarfile.TarInfo(str(run.name / file.relative_to(run)))
+                content = file.read_bytes()
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    path.with_suffix(".tar.xz").write_bytes(lzma.compress(path.read_bytes()))
+    path.unlink()
 
 
 def paper_tables(paper: str, run: Path) -> str:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
@@ -27,6 +29,11 @@ def encoder_of(kind):
         return AutoModel.from_config(config, dtype=torch.float32).eval()
 
 
+def tokenizer_of(*, has_types):
+    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * has_types
+    return SimpleNamespace(pad_token_id=PADDING, model_input_names=names)
+
+
 def texts_of(lengths, *, types):
     draw = torch.Generator().manual_seed(0)
     ids = [tuple(torch.randint(3, 60, (n,), generator=draw).tolist()) for n in lengths]
@@ -54,7 +61,7 @@ def test_every_text_has_the_states_and_gradients_that_it_has_alone(kind):
     has_types = kind in ("bert", "electra", "albert")
     plain, encoder = encoder_of(kind), encoder_of(kind)
     texts = texts_of(LENGTHS, types=has_types)
-    rows = EncoderRows(encoder, padding=PADDING, has_types=has_types)
+    rows = EncoderRows(encoder, tokenizer_of(has_types=has_types))
     assert rows.is_packed == (kind not in PADDED)
     expected_TD = torch.cat([alone(plain, text, has_types=has_types) for text in texts])
     attention = encoder.config._attn_implementation
@@ -70,7 +77,7 @@ def test_every_text_has_the_states_and_gradients_that_it_has_alone(kind):
 @pytest.mark.parametrize("kind", ["bert", "mpnet"])
 def test_dropout_of_training_falls_on_states_and_follows_the_seed(kind):
     encoder = encoder_of(kind).train()
-    rows = EncoderRows(encoder, padding=PADDING, has_types=False)
+    rows = EncoderRows(encoder, tokenizer_of(has_types=False))
     texts = texts_of(LENGTHS, types=False)
     found = []
     for seed in (1, 1, 2):
@@ -82,7 +89,7 @@ def test_dropout_of_training_falls_on_states_and_follows_the_seed(kind):
 
 
 def rows_without_dropout(encoder, texts):
-    return EncoderRows(encoder.eval(), padding=PADDING, has_types=False).states(texts).detach()
+    return EncoderRows(encoder.eval(), tokenizer_of(has_types=False)).states(texts).detach()
 
 
 def test_attention_weights_are_dropped_in_a_packed_row_too():
@@ -92,13 +99,13 @@ def test_attention_weights_are_dropped_in_a_packed_row_too():
             module.p = 0.0
     for layer in encoder.encoder.layer:
         layer.attention.self.dropout.p = 0.5
-    rows = EncoderRows(encoder, padding=PADDING, has_types=False)
+    rows = EncoderRows(encoder, tokenizer_of(has_types=False))
     texts = texts_of(LENGTHS, types=False)
     assert not torch.allclose(rows.states(texts), rows_without_dropout(encoder, texts))
 
 
 def test_cells_are_tokens_with_what_fills_rows_up():
-    packed = EncoderRows(encoder_of("bert"), padding=PADDING, has_types=False)
-    padded = EncoderRows(encoder_of("mpnet"), padding=PADDING, has_types=False)
+    packed = EncoderRows(encoder_of("bert"), tokenizer_of(has_types=False))
+    padded = EncoderRows(encoder_of("mpnet"), tokenizer_of(has_types=False))
     assert packed.num_cells(LENGTHS) == 96  # 77 tokens, filled up to a multiple of 32
     assert padded.num_cells([9, 9, 5]) == 27

@@ -29,11 +29,11 @@ def texts(loaded):
 
 
 @pytest.fixture
-def read(texts):
+def read(loaded, texts):
     """What a network reads: the encoder's last states of all texts, and their lengths."""
 
     def make(network):
-        states_TD = EncoderRows(network.encoder, padding=0, has_types=True).states(texts)
+        states_TD = EncoderRows(network.encoder, loaded["float32"].tokenizer).states(texts)
         return states_TD, [len(ids) for ids, _ in texts]
 
     return make

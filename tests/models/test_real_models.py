@@ -6,9 +6,9 @@ import torch
 
 from textune.engine import plain
 from textune.engine.causal import CausalEngine
+from textune.engine.embedding import embed
 from textune.engine.readout import make_readout
 from textune.models.catalog import find_model
-from textune.models.encode import embed
 from textune.models.load import load_causal, load_encoder
 from textune.prompts.tokens import make_prompter
 from textune.tasks.base import load_task

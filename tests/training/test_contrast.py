@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from textune.core.errors import DataError
+from textune.engine.embedding import embed
 from textune.models.catalog import find_model
-from textune.models.encode import embed
 from textune.models.load import load_encoder
 from textune.testing import tiny_encoder_folder
 from textune.training.contrast import Pair, contrast_loss, pairs_of

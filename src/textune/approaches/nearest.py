@@ -30,6 +30,7 @@ class Nearest(Approach):
     """
 
     family: ClassVar[Family] = "small model"
+    revision: ClassVar[int] = 2
 
     model: str = "all-minilm-l6-v2"
     """Sentence encoder: a library name, a Hub id or a folder."""
@@ -102,7 +103,7 @@ class NearestPredictor(Predictor):
         """Features (N, D) of single texts, (N, 4 D) of pairs."""
         import torch
 
-        from textune.models.encode import embed
+        from textune.engine.embedding import embed
         from textune.models.text_net import described
 
         sides = (

@@ -194,7 +194,7 @@ class Prompted(Approach):
         """The encoder that demonstrations are chosen with."""
         if self.choose.encoder is None:
             return None
-        from textune.models.encode import embed
+        from textune.engine.embedding import embed
         from textune.models.load import load_encoder
 
         return partial(embed, load_encoder(find_model(self.choose.encoder, form="encoder")))

@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: to import rich for it took two fifths of the time
     help="Find the best way of adapting a language model to a text task, with evidence and costs.",
 )
 
@@ -78,7 +79,7 @@ def check(  # noqa: PLR0913  # options of a command
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look at data before spending anything: balance, repeats, leaks, artefacts, a protocol."""
+    """Look at data before spending anything. Balance, repeats, leaks, artefacts, a protocol."""
     from textune.cli import checking
     from textune.cli.sources import ColumnNames
 
@@ -88,7 +89,7 @@ def check(  # noqa: PLR0913  # options of a command
 
 @app.command()
 def plan(study: StudyPath, part: Part = None, json: Json = False) -> None:
-    """Every cell of a study, what is impossible and why, expected memory, time and price."""
+    """What a study will take: memory, time and price. What is impossible in it, and why."""
     from textune.cli import planning
 
     planning.show(study, part, as_json=json)
@@ -132,7 +133,7 @@ def report(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Page, Markdown, CSV, LaTeX and figures of a run; the recommendation and its reasons."""
+    """Report page and recommendation of a run. Also Markdown, CSV, LaTeX and figures."""
     from textune.cli import reporting
 
     limits = reporting.limits_of(max_memory, max_price, max_latency)
@@ -154,7 +155,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     json: Json = False,
 ) -> None:
-    """Fit one approach on all the data of a task and keep it as a bundle, ready to use."""
+    """Fit an approach on all data: a bundle, ready to use."""
     from textune.cli import fitting
 
     fitting.run(source, approach, out, seed=seed, as_json=json)
@@ -202,7 +203,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fold a tuned bundle into a plain model folder that other programs can load."""
+    """Fold a tuned bundle into a plain model folder. Other programs can load that."""
     from textune.cli import exporting
 
     exporting.run(bundle, out, score, lora, as_json=json)

@@ -57,11 +57,7 @@ class EncoderEngine:
         self.context = context
         self.by_word = by_word
         self.exclusive = exclusive
-        self._rows = EncoderRows(
-            model.encoder,
-            padding=int(tokenizer.pad_token_id),
-            has_types="token_type_ids" in tokenizer.model_input_names,
-        )
+        self._rows = EncoderRows(model.encoder, tokenizer)
         table = model.encoder.get_input_embeddings()
         self._dense = _size(model) - _size(table)  # tables only look up
 

@@ -27,11 +27,11 @@ FROM_PADDING = frozenset({"camembert", "roberta", "xlm-roberta"})
 class EncoderRows:
     """How an encoder reads texts."""
 
-    def __init__(self, encoder: PreTrainedModel, *, padding: int, has_types: bool) -> None:
-        """``padding`` is the token that fills rows; ``has_types``: pairs are marked for it."""
+    def __init__(self, encoder: PreTrainedModel, tokenizer: Any) -> None:
+        """The tokenizer knows what fills rows, and whether texts of a pair are marked."""
         self.encoder = encoder
-        self.padding = padding
-        self.has_types = has_types
+        self.padding = int(tokenizer.pad_token_id)
+        self.has_types = "token_type_ids" in tokenizer.model_input_names
         kind = encoder.config.model_type
         self.is_packed = kind in FROM_0 | FROM_PADDING
         self._first = encoder.config.pad_token_id + 1 if kind in FROM_PADDING else 0

@@ -3,8 +3,7 @@
 The encoder may be in bf16. Whatever is made of its last states is fp32, and so are the logits.
 What the encoder reads, and how, is not covered here (``engine.encoder_rows``).
 
-Legend: B texts, L tokens with padding, T tokens of all texts without it, D width, C outputs,
-R texts or words that are read.
+Legend: B texts, T tokens of all of them, D width, C outputs, R texts or words that are read.
 """
 
 from collections.abc import Sequence
@@ -82,9 +81,3 @@ def means(states_TD: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         row[start : start + length] = 1 / length
         start += length
     return shares_BT.to(states_TD) @ states_TD
-
-
-def mean_of_tokens(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-    """Each text's mean (B, D) over its own tokens."""
-    mask_BL1 = mask_BL.unsqueeze(-1)
-    return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1)

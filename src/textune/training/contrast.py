@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from textune.core.errors import DataError
 from textune.core.seeds import generator
-from textune.models.encode import unit_vectors
+from textune.engine.embedding import unit_vectors
 from textune.models.load import Loaded
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from textune.cost.meter import count_work
-from textune.models.encoder_head import mean_of_tokens
+from textune.engine.encoder_rows import EncoderRows
+from textune.models.encoder_head import means
 from textune.models.load import Loaded
 
 
@@ -27,18 +28,12 @@ def embed(loaded: Loaded, texts: Sequence[str], *, batch_size: int = 64) -> np.n
 
 def unit_vectors(loaded: Loaded, texts: Sequence[str], *, passes: int) -> torch.Tensor:
     """The same of one batch (B, D), with gradient where the model has any; 3 passes then."""
-    batch = loaded.tokenizer(
-        list(texts),
-        padding=True,
-        truncation=True,
-        max_length=loaded.context,
-        return_tensors="pt",
-    ).to(loaded.model.device)
-    hidden_BLD = loaded.model(**batch).last_hidden_state
-    tokens = int(batch["attention_mask"].sum())
-    count_work(tokens=tokens, flops=2.0 * passes * _dense_params(loaded) * tokens)
-    mean_BD = mean_of_tokens(hidden_BLD, batch["attention_mask"])
-    return torch.nn.functional.normalize(mean_BD, dim=-1)
+    found = loaded.tokenizer(list(texts), truncation=True, max_length=loaded.context)
+    read = [(tuple(ids), (0,) * len(ids)) for ids in found["input_ids"]]
+    lengths = [len(ids) for ids, _ in read]
+    count_work(tokens=sum(lengths), flops=2.0 * passes * _dense_params(loaded) * sum(lengths))
+    states_TD = EncoderRows(loaded.model, loaded.tokenizer).states(read)
+    return torch.nn.functional.normalize(means(states_TD, lengths), dim=-1)
 
 
 def _dense_params(loaded: Loaded) -> int:
