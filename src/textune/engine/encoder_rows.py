@@ -46,10 +46,9 @@ class EncoderRows:
     def states(self, texts: Sequence[Text]) -> torch.Tensor:
         """The encoder's last states (T, D) of all texts."""
         lengths = [len(ids) for ids, _ in texts]
-        parts = [sorted(range(len(texts)), key=lengths.__getitem__)]
-        if not self.is_packed:
-            parts = divided(lengths)
-        read = self._packed if self.is_packed else self._padded
+        read, parts = self._padded, divided(lengths)
+        if self.is_packed:
+            read, parts = self._packed, [sorted(range(len(texts)), key=lengths.__getitem__)]
         found: list[torch.Tensor] = [torch.empty(0)] * len(texts)
         for places in parts:
             states_TD = read([texts[place] for place in places])

@@ -32,7 +32,7 @@ def dropped(x: torch.Tensor, p: float) -> torch.Tensor:
         return x
     if p == 1.0:
         return functional.dropout(x, p)
-    keys = int(torch.randint(KEYS, ()))
+    keys = int(torch.randint(KEYS, (), device="cpu"))
     return _Dropped.apply(x, p, keys)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
 
 
