@@ -19,6 +19,8 @@ from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
 
+WRITTEN = 2
+"""Rows whose answers are written may be so many times longer: each token reads all weights."""
 VirtualTokens = Callable[[], torch.Tensor | None]
 """Gives the embeddings (V, D) of trained virtual tokens, with their gradient."""
 
@@ -80,7 +82,8 @@ class CausalEngine:
         scores_NC = torch.zeros(len(prompts), labels.num_labels)
         for branch in branches(whole, len(prefix)):
             cache = self._behind(stem, whole[branch.places[0]][len(prefix) : branch.cut])
-            for chosen in self._chunks(whole, branch, len(labels.tree.tokens)):
+            nodes = len(labels.tree.tokens)
+            for chosen in self._chunks(whole, branch, nodes, self.tokens_in_row):
                 segments = [whole[i][branch.cut :] for i in chosen]
                 row = packing.pack_prompts(segments, labels.tree, before=cache.length)
                 logits_RV = self._logits(row, _Start(states=cache))
@@ -106,7 +109,7 @@ class CausalEngine:
         cache = self._prefix_cache(prefix)
         written: list[tuple[int, ...]] = [()] * len(whole)
         everything = Branch(tuple(range(len(whole))), len(prefix))
-        for chosen in self._chunks(whole, everything, 0):
+        for chosen in self._chunks(whole, everything, 0, WRITTEN * self.tokens_in_row):
             own = [whole[i][len(prefix) :] for i in chosen]
             answers = self._written(
                 own, cache, [guides[i] for i in chosen], end, [limits[i] for i in chosen]
@@ -158,13 +161,16 @@ class CausalEngine:
         return cache
 
     def _chunks(
-        self, prompts: Sequence[tuple[int, ...]], branch: Branch, nodes: int
+        self, prompts: Sequence[tuple[int, ...]], branch: Branch, nodes: int, limit: int
     ) -> Iterator[list[int]]:
-        """Indices of prompts, alike in length, so that the padded block wastes little."""
+        """Indices of prompts, alike in length, so that the padded block wastes little.
+
+        Together they have at most ``limit`` tokens behind the branch, or are a single one.
+        """
         chunk: list[int] = []
         for index in sorted(branch.places, key=lambda i: len(prompts[i])):
             width = len(prompts[index]) - branch.cut + nodes
-            if chunk and width * (len(chunk) + 1) > self.tokens_in_row:
+            if chunk and width * (len(chunk) + 1) > limit:
                 yield chunk
                 chunk = []
             chunk.append(index)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from textune.cost.demand import Demand
 from textune.data.examples import Example
 from textune.engine.branching import branches
-from textune.engine.causal import CausalEngine
+from textune.engine.causal import WRITTEN, CausalEngine
 from textune.engine.packing import ROUND, WASTE, shared_prefix
 from textune.engine.work import WorkModel, work_model
 from textune.models.architecture import weight_bytes
@@ -120,7 +120,8 @@ def scoring_demand(
         size = scored_size(prompts, added=added, before=before)
     config = model.config.get_text_config()
     weights = weight_bytes(model)
-    rows = _rows(prompts, size.tokens)
+    longest = CausalEngine.tokens_in_row * (WRITTEN if writes else 1)
+    rows = -(-size.tokens // longest) if prompts else 0
     steps = rows * LONGEST * added if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
@@ -128,7 +129,7 @@ def scoring_demand(
         total_params=sum(p.numel() for p in model.parameters()),
         trainable_params=0,
         weight_bytes=weights,
-        predict_bytes=_row_bytes(model, prompts, added, through) if prompts else 0.0,
+        predict_bytes=_row_bytes(model, prompts, added, through, longest) if prompts else 0.0,
         predict_flops=size.flops(work_model(model, ()), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
         + steps * weights,
@@ -161,19 +162,21 @@ def answering_demand(
     )
 
 
-def _rows(prompts: Sequence[Sequence[int]], tokens: int) -> int:
-    """Batches in which these prompts are answered."""
-    return -(-tokens // CausalEngine.tokens_in_row) if prompts else 0
-
-
 def _row_bytes(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], added: int, through: float
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    added: int,
+    through: float,
+    longest: int,
 ) -> float:
-    """What the largest scoring row holds at once: a layer, its attention, logits with softmax."""
+    """What the largest row holds at once: a layer, its attention, logits with softmax.
+
+    It has ``longest`` tokens, or all prompts together have fewer.
+    """
     config, size = model.config.get_text_config(), model.dtype.itemsize
     shared = shared_prefix(prompts)
     own = [len(prompt) - shared + added for prompt in prompts]
-    tokens = min(CausalEngine.tokens_in_row, sum(own))
+    tokens = min(longest, sum(own))
     cells = config.num_attention_heads * tokens * FILLED * (shared + max(own))
     read = min(len(own), tokens / min(own)) * (1 + added)
     return float(
