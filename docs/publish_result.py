@@ -13,7 +13,6 @@ and the first chapter; it stays when the page is made again.
 
 import argparse
 import io
-import lzma
 import re
 import shutil
 import subprocess
@@ -74,17 +73,15 @@ def write_page(name: str, head: str, chapters: dict[str, str], report: Path) -> 
 
 def keep_records(run: Path) -> None:
     """An archive of a run's records, the same bytes for the same records."""
-    path = RESULTS / "records" / f"{run.name}.tar"
+    path = RESULTS / "records" / f"{run.name}.tar.xz"
     path.parent.mkdir(exist_ok=True)
-    with tarfile.open(path, "w") as archive:
+    with tarfile.open(path, "w:xz") as archive:
         for file in sorted(run.rglob("*")):
             if file.name in RECORDS:
                 member = tarfile.TarInfo(str(run.name / file.relative_to(run)))
                 content = file.read_bytes()
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-    path.with_suffix(".tar.xz").write_bytes(lzma.compress(path.read_bytes()))
-    path.unlink()
 
 
 def paper_tables(paper: str, run: Path) -> str:

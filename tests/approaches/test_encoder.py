@@ -13,7 +13,7 @@ from textune.core.errors import ImpossibleError, StoreError
 from textune.data.entities import entity, read_entities, write_entities
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
-from textune.engine.padding import PASS
+from textune.engine.padding import PASS, divided
 from textune.evaluation.metrics.base import metrics_of
 from textune.models.device import best_precision
 from textune.study.plan import make_plan
@@ -281,11 +281,14 @@ def test_loss_and_gradients_are_those_of_one_padded_batch(
     assert engine._rows.is_packed
     packed = loss_and_gradients()
     engine._rows.is_packed = False
+    lengths = [len(ids) for ids, _ in engine.texts(batch)]
     monkeypatch.setitem(PASS, "cpu", 1)
+    assert len(divided(lengths)) > 2
     in_parts = loss_and_gradients()
     monkeypatch.setitem(PASS, "cpu", 10**6)
+    assert len(divided(lengths)) == 1
     whole = loss_and_gradients()
-    assert engine.num_cells(batch) > sum(len(ids) for ids, _ in engine.texts(batch))
+    assert engine.num_cells(batch) > sum(lengths)
     for found in (packed, in_parts):
         for ours, theirs in zip(found, whole, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)

@@ -72,7 +72,10 @@ class StudyProgress:
     def stepped(self, cell: Cell, step: Step) -> None:
         """A training step of a cell was done."""
         note = f"loss {step.loss:.3f}"
-        (self.training.add if step.done < step.total else self.training.discard)(cell.fingerprint)
+        if step.done < step.total:
+            self.training.add(cell.fingerprint)
+        else:
+            self.training.discard(cell.fingerprint)
         if self.live:
             bar = self.of_cell[cell.fingerprint]
             self.bars.update(bar, total=step.total, completed=step.done, note=note)
@@ -81,9 +84,9 @@ class StudyProgress:
 
     def read(self, cell: Cell, tokens: int) -> None:
         """Models have read so many tokens of a cell's fit, or anew of its predictions."""
-        note = f"{tokens:,} tokens read"
         if cell.fingerprint in self.training:
             return
+        note = f"{tokens:,} tokens read"
         if self.live:
             self.bars.update(self.of_cell[cell.fingerprint], note=note)
         else:
