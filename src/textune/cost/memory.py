@@ -18,6 +18,11 @@ STATUS = Path("/proc/self/status")
 SAMPLE_SECONDS = 0.02
 """How often memory is looked at where the kernel keeps no peak that can be reset."""
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of ``mallopt(3)``."""
+LARGEST_KEPT = 2**30
+"""Bytes of an array from which on it is the system's alone."""
+
 PeakKind = Literal["device", "resident", "unknown"]
 
 
@@ -47,6 +52,18 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, others need it less
     if trim is not None:
         trim(0)
+
+
+def keep_memory() -> None:
+    """Let glibc keep what is freed for the next array, until ``release_memory``.
+
+    By itself it takes large arrays from the system and gives them back one by one, and each of
+    their pages costs a fault again: a quarter of the time of scoring behind a long prefix.
+    """
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:
+        option(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        option(M_TRIM_THRESHOLD, -1)
 
 
 @contextlib.contextmanager

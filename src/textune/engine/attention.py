@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
+from textune.engine.cells import Block, Division, divide, join
 from textune.models.dropout import dropped
 from textune.models.softmax import Seen, two_part_softmax
 
@@ -45,45 +46,6 @@ class PrefixCache:
 
 
 @dataclass
-class Block:
-    """Neighbouring segments of a row, alike in length, gathered for attention."""
-
-    gather_SL: torch.Tensor
-    """Place among the row's segment tokens of each cell; the block's first where padded."""
-    own_SLL: torch.Tensor
-    """Which key (last axis) each query may see inside its own segment; padding sees key 0."""
-    real_T: torch.Tensor
-    """Place in the flattened block of each token, in the row's order."""
-    positions_SL: torch.Tensor
-    """Position of each cell, counted from the start of the prefix."""
-    _seen: dict[int | None, tuple[Seen, Seen]] = field(default_factory=dict)
-
-    def to(self, device: torch.device) -> "Block":
-        """The same block with its tensors on a device."""
-        return Block(
-            gather_SL=self.gather_SL.to(device),
-            own_SLL=self.own_SLL.to(device),
-            real_T=self.real_T.to(device),
-            positions_SL=self.positions_SL.to(device),
-        )
-
-    def seen(self, prefix: int, window: int | None) -> tuple[Seen, Seen]:
-        """What each query may see of the prefix (S, L, P) and its segment (S, L, L).
-
-        None stands for the whole prefix. The same for every layer, so computed once.
-        """
-        if window not in self._seen:
-            to_prefix, own = None, self.own_SLL
-            if window is not None:
-                positions = self.positions_SL
-                place = torch.arange(prefix, device=own.device)
-                to_prefix = positions[:, :, None] - place < window
-                own = own & (positions[:, :, None] - positions[:, None, :] < window)
-            self._seen[window] = (to_prefix, own)
-        return self._seen[window]
-
-
-@dataclass
 class Layout:
     """How a row is divided; built by ``engine.packing``."""
 
@@ -101,6 +63,10 @@ class Layout:
     """Where to keep the keys and values of the whole prefix."""
     own: PrefixCache | None = None
     """Where to keep those of the segments' tokens, in the row's order."""
+
+    def divided(self, groups: int = 1) -> Division:
+        """How tokens with so many heads for one key-value head are divided."""
+        return Division(self.in_row, self.blocks, self.filling, groups)
 
     def to(self, device: torch.device) -> "Layout":
         """The same layout with its tensors on a device."""
@@ -127,25 +93,28 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     """
     assert attention_mask is None, "a packed row carries its own mask"
     rule = Rule.of(query, scaling, softcap, dropout)
-    in_row = layout.in_row
-    prefix = key[0, :, :in_row], value[0, :, :in_row]
+    in_row, heads = layout.in_row, key.shape[1]
+    asked, shared = layout.divided(query.shape[1] // heads), layout.divided()
+    queries, keys, values = (
+        divide(part[0].transpose(0, 1), how)
+        for part, how in ((query, asked), (key, shared), (value, shared))
+    )
+    prefix = keys[0], values[0]
     if layout.before is not None:
-        keys, values = layout.before.layers[_layer(module)]
-        prefix = torch.cat([keys, prefix[0]], 1), torch.cat([values, prefix[1]], 1)
+        before = layout.before.layers[_layer(module)]
+        prefix = torch.cat([before[0], prefix[0]], 1), torch.cat([before[1], prefix[1]], 1)
     if layout.record is not None:
         layout.record.layers[_layer(module)] = prefix
     if layout.own is not None:
         layout.own.layers[_layer(module)] = key[0, :, in_row:], value[0, :, in_row:]
-    outputs = []
+    mixed = [queries[0]]
     if in_row:
-        outputs.append(_prefix_attention(query[0, :, :in_row], prefix, sliding_window, rule))
-    own = tuple(part[0, :, in_row:].transpose(0, 1) for part in (query, key, value))
-    for block in layout.blocks:
+        mixed = [_prefix_attention(queries[0], prefix, in_row, sliding_window, rule)]
+    own = zip(queries[1:], keys[1:], values[1:], strict=True)
+    for block, (asks, has, gives) in zip(layout.blocks, own, strict=True):
         seen = block.seen(layout.prefix, sliding_window)
-        outputs.append(_block_attention(own, prefix, block, seen, rule))
-    if layout.filling:
-        outputs.append(value.new_zeros(layout.filling, query.shape[1], value.shape[3]))
-    return torch.cat(outputs).unsqueeze(0), None
+        mixed.append(_block_attention(asks, has, gives, prefix, seen, rule))
+    return join(mixed, asked).unsqueeze(0), None
 
 
 def _layer(module: nn.Module) -> int:
@@ -194,88 +163,46 @@ class Rule:
 
 
 def _prefix_attention(
-    query: torch.Tensor, prefix: _KeysValues, window: int | None, rule: Rule
+    query: torch.Tensor, prefix: _KeysValues, size: int, window: int | None, rule: Rule
 ) -> torch.Tensor:
-    """Causal attention of the prefix's tokens in the row (K*G, R, D) to all of it -> (R, K*G, D).
+    """Causal attention of the prefix's tokens in the row to all of it: (K, G*R, D) both times.
 
-    The row holds the last R of the prefix's P tokens.
+    The row holds the last R (``size``) of the prefix's P tokens.
     """
     key, value = prefix
-    heads, (size, width), whole = len(key), query.shape[1:], key.shape[1]
+    heads, whole = key.shape[:2]
     place = torch.arange(whole, device=query.device)
     distance = place[whole - size :, None] - place[None, :]
     seen = distance >= 0
     if window is not None:
         seen = seen & (distance < window)
-    folded = query.reshape(heads, -1, width)  # (K, G*R, D)
-    products = (folded @ key.transpose(-1, -2)).view(heads, 1, -1, size, whole)
+    products = (query @ key.transpose(-1, -2)).view(heads, 1, -1, size, whole)
     nothing = products.new_empty((*products.shape[:-1], 0))
     weights, _ = rule.weights(products, nothing, (seen[None], None))
-    mixed = weights.reshape(heads, -1, whole) @ value
-    return mixed.view(-1, size, width).transpose(0, 1)
+    return weights.view(heads, -1, whole) @ value
 
 
 def _block_attention(
-    own: tuple[torch.Tensor, ...],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
     prefix: _KeysValues,
-    block: Block,
     seen: tuple[Seen, Seen],
     rule: Rule,
 ) -> torch.Tensor:
     """Attention of the segments of a block, each to the prefix and itself.
 
-    ``own`` are query (T, K*G, D), key and value (T, K, D) of all segment tokens of the row; gives
-    (tokens of the block, K*G, D) in the row's order.
+    Query (K, S, G*L, D), key and value (K, S, L, D); gives (K, S, G*L, D).
     """
-    query, key, value = (_ToBlock.apply(part, block) for part in own)  # type: ignore[no-untyped-call]  # torch's apply
-    (segments, longest, _, width), heads = query.shape, key.shape[2]
-    groups, size = query.shape[2] // heads, prefix[0].shape[1]
-    query = query.view(segments, longest, heads, groups, width)
-    query = query.permute(2, 0, 3, 1, 4).reshape(heads, segments, -1, width)  # (K, S, G*L, D)
-    key, value = key.permute(2, 0, 1, 3), value.permute(2, 0, 1, 3)  # (K, S, L, D)
-    to_own = (query @ key.transpose(-1, -2)).view(heads, segments, groups, longest, longest)
+    (heads, segments, longest, width), size = key.shape, prefix[0].shape[1]
+    queries = query.shape[2]  # G*L
+    each = heads, segments, queries // longest, longest
+    to_own = (query @ key.transpose(-1, -2)).view(*each, longest)
     to_prefix = query.view(heads, -1, width) @ prefix[0].transpose(-1, -2)
-    to_prefix = to_prefix.view(heads, segments, groups, longest, size)
-    on_prefix, on_own = rule.weights(to_prefix, to_own, seen)
-    mixed = on_own.reshape(heads, segments, -1, longest) @ value
-    on_prefix = on_prefix.reshape(heads, segments * groups * longest, size)
-    mixed = mixed + (on_prefix @ prefix[1]).view_as(mixed)
-    mixed = mixed.view(heads, segments, groups, longest, width).permute(1, 3, 0, 2, 4)
-    return _ToRow.apply(mixed.reshape(segments * longest, -1, width), block)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
-
-
-class _ToBlock(torch.autograd.Function):
-    """Tokens (T, heads, D) into a padded block (S, L, heads, D).
-
-    Gradients of padding are zero, so the way back is a plain write.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, tokens: torch.Tensor, block: Block) -> torch.Tensor:
-        ctx.block, ctx.shape = block, tokens.shape
-        cells = tokens.index_select(0, block.gather_SL.flatten())
-        return cells.view(*block.gather_SL.shape, *tokens.shape[1:])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        real = gradient.flatten(0, 1).index_select(0, ctx.block.real_T)
-        start = int(ctx.block.gather_SL[0, 0])
-        whole = gradient.new_zeros(ctx.shape)
-        whole[start : start + len(real)] = real
-        return whole, None
-
-
-class _ToRow(torch.autograd.Function):
-    """The real cells of a padded block, in the row's order."""
-
-    @staticmethod
-    def forward(ctx: Any, cells: torch.Tensor, block: Block) -> torch.Tensor:
-        ctx.block, ctx.shape = block, cells.shape
-        return cells.index_select(0, block.real_T)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return gradient.new_zeros(ctx.shape).index_copy(0, ctx.block.real_T, gradient), None
+    on_prefix, on_own = rule.weights(to_prefix.view(*each, size), to_own, seen)
+    mixed = on_own.view(heads, segments, queries, longest) @ value
+    on_prefix = on_prefix.view(heads, segments * queries, size)
+    return mixed + (on_prefix @ prefix[1]).view_as(mixed)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from textune.engine.attention import Block, Layout
+from textune.engine.attention import Layout
+from textune.engine.cells import Block
 
 WASTE = 1.3
 """Most cells of a padded block for each real token; more blocks cost more calls."""
@@ -229,7 +230,7 @@ def _block(
             own_SLL[index, part, part] = sees
             positions_SL[index, part] = before + length - 1 + depths
     return Block(
-        gather_SL=torch.where(real_SL, starts[:, None] + column, starts[:1, None]),
+        gather_SL=torch.where(real_SL, starts[:, None] + column, -1),
         own_SLL=own_SLL,
         real_T=real_SL.flatten().nonzero().squeeze(-1),
         positions_SL=positions_SL,

@@ -103,13 +103,17 @@ void gated_backward(const number *gradient, const number *gate, const number *up
 
 #define HIDDEN -1e30f
 
-/* Products times the scale, those that are not seen (null: all are) at HIDDEN. */
-static void take(const number *restrict from, const uint8_t *restrict seen, float *restrict to, long N,
-                 float scale) {
-    if (!seen)
-        for (long i = 0; i < N; i++) to[i] = wide(from[i]) * scale;
-    else
-        for (long i = 0; i < N; i++) to[i] = seen[i] ? wide(from[i]) * scale : HIDDEN;
+/* Products times the scale, those that are not seen (null: all are) at HIDDEN; gives the largest. */
+static float take(const number *restrict from, const uint8_t *restrict seen, float *restrict to, long N,
+                  float scale) {
+    float largest = HIDDEN;
+    for (long i = 0; i < N; i++) {
+        float product = wide(from[i]) * scale;
+        product = !seen || seen[i] ? product : HIDDEN;
+        largest = product > largest ? product : largest;
+        to[i] = product;
+    }
+    return largest;
 }
 
 static void give(const float *restrict from, number *restrict to, long N, float share) {
@@ -117,9 +121,8 @@ static void give(const float *restrict from, number *restrict to, long N, float 
 }
 
 /* Numbers of a row to exponentials of their distance to the largest; gives their sum. */
-static float raise(float *restrict row, long N) {
-    float largest = HIDDEN, sum = 0;
-    for (long i = 0; i < N; i++) largest = row[i] > largest ? row[i] : largest;
+static float raise(float *restrict row, long N, float largest) {
+    float sum = 0;
     for (long i = 0; i < N; i++) {
         float e = exponential(row[i] - largest);
         e = row[i] > HIDDEN ? e : 0.0f;
@@ -140,9 +143,9 @@ void softmax_forward(const number *first, const number *second, const uint8_t *s
     for (long r = 0; r < K * S * G * L; r++) {
         long asked = r / (G * L) % S * L + r % L;
         float row[N1 + N2];
-        take(first + r * N1, seen1 ? seen1 + asked * N1 : 0, row, N1, scale);
-        take(second + r * N2, seen2 ? seen2 + asked * N2 : 0, row + N1, N2, scale);
-        float sum = raise(row, N1 + N2), share = sum > 0 ? 1.0f / sum : 0.0f;
+        float largest1 = take(first + r * N1, seen1 ? seen1 + asked * N1 : 0, row, N1, scale);
+        float largest2 = take(second + r * N2, seen2 ? seen2 + asked * N2 : 0, row + N1, N2, scale);
+        float sum = raise(row, N1 + N2, largest1 > largest2 ? largest1 : largest2), share = sum > 0 ? 1.0f / sum : 0.0f;
         give(row, weights1 + r * N1, N1, share);
         give(row + N1, weights2 + r * N2, N2, share);
     }
@@ -205,4 +208,15 @@ void drop(const number *x, number *y, long N, long keys, float p) {
 #pragma omp parallel for schedule(static)
     for (long i = 0; i < N; i++)
         y[i] = narrow(drawn((uint32_t)i, first, second) < limit ? 0.0f : wide(x[i]) * scale);
+}
+
+/* Rows (N, D) that an index names, in its order; zeros for -1. */
+void gather(const number *from, const int64_t *index, number *to, long N, long D) {
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < N; r++) {
+        if (index[r] < 0)
+            memset(to + r * D, 0, D * sizeof(number));
+        else
+            memcpy(to + r * D, from + index[r] * D, D * sizeof(number));
+    }
 }

@@ -8,6 +8,7 @@ tests compare with. Threads are those of torch: both use the same OpenMP library
 import ctypes
 import functools
 import hashlib
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -34,6 +35,8 @@ FLAGS = (
     "-fassociative-math",
     "-ffinite-math-only",
 )
+WIDE = ("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()
+"""Vectors as wide as the processor has them, where compilers prefer half of that."""
 FORMATS = {torch.bfloat16: (), torch.float32: ("-DFP32",)}
 """Formats of arrays, and what the source is compiled with for them."""
 _Argument = torch.Tensor | int | float | None
@@ -76,7 +79,7 @@ def compiled(dtype: torch.dtype) -> Kernels | None:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or dtype not in FORMATS:
         return None
-    flags = (*FLAGS, *FORMATS[dtype])
+    flags = (*FLAGS, *WIDE, *FORMATS[dtype])
     try:
         path = cache_folder() / "kernels" / f"{_digest(compiler, flags)}.so"
         if not path.is_file():

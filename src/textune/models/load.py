@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from textune.core.errors import ModelError
+from textune.cost.memory import keep_memory
 from textune.models.catalog import ModelSpec, find_model
 from textune.models.device import Precision, device_name
 from textune.models.fetch import local_folder
@@ -122,6 +123,7 @@ def _lean(model: PreTrainedModel) -> PreTrainedModel:
     make_lean(model)
     if model.device.type == "cpu":
         compiled(model.dtype)  # a few seconds, once a machine: not in somebody's first step
+        keep_memory()
     return frozen(model)
 
 
