@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 import pytest
 import torch
 
-from textune.engine import plain
+from textune.engine import decoding, plain
 from textune.engine.causal import CausalEngine
 from textune.engine.decoding import Free
 from textune.methods.base import REGISTRY
@@ -67,8 +67,11 @@ def test_a_soft_cap_on_attention_agrees():
     agree(model, model, CausalEngine(model), prompts_of(), [6] * 6)
 
 
+@pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "torch"])
 @pytest.mark.parametrize("shared", [0, 1, 20])
-def test_any_length_of_shared_prefix_agrees(shared):
+def test_any_length_of_shared_prefix_agrees(shared, is_compiled, monkeypatch):
+    if not is_compiled:
+        monkeypatch.setattr(decoding, "kernels_for", lambda *tensors: None)
     model = tiny_model("llama")
     agree(model, model, CausalEngine(model), prompts_of(shared=shared), [7] * 6)
 

@@ -193,30 +193,30 @@ class CausalEngine:
         segments = Segments.of(prefix, [len(p) for p in prompts], row.layout.own)
         answers: list[list[int]] = [[] for _ in prompts]
         active = list(range(len(prompts)))
-        while active:
-            tokens = decoding.choose(logits_SV, [guides[i] for i in active])
-            going = []
-            for place, (index, token) in enumerate(zip(active, tokens, strict=True)):
-                if token != end:
-                    answers[index].append(token)
-                    if guides[index].take(token) and len(answers[index]) < limits[index]:
-                        going.append(place)
-            if len(going) < len(active):
-                segments.keep(going)
-            active = [active[place] for place in going]
-            if active:
-                logits_SV = self._step([tokens[place] for place in going], segments)
+        with attention.attending(self.model, decoding.NAME):
+            while active:
+                tokens = decoding.choose(logits_SV, [guides[i] for i in active])
+                going = []
+                for place, (index, token) in enumerate(zip(active, tokens, strict=True)):
+                    if token != end:
+                        answers[index].append(token)
+                        if guides[index].take(token) and len(answers[index]) < limits[index]:
+                            going.append(place)
+                if len(going) < len(active):
+                    segments.keep(going)
+                active = [active[place] for place in going]
+                if active:
+                    logits_SV = self._step([tokens[place] for place in going], segments)
         return [tuple(answer) for answer in answers]
 
     def _step(self, tokens: Sequence[int], segments: Segments) -> torch.Tensor:
         """Logits (S, vocabulary) after one more token of every segment, which are then longer."""
-        with attention.attending(self.model, decoding.NAME):
-            out = self.model(
-                input_ids=torch.tensor([tokens], device=self.model.device),
-                position_ids=segments.positions_S[None],
-                use_cache=False,
-                segments=segments,
-            )
+        out = self.model(
+            input_ids=torch.tensor([tokens], device=self.model.device),
+            position_ids=segments.positions_S[None],
+            use_cache=False,
+            segments=segments,
+        )
         segments.advance()
         size = len(tokens)
         flops = work_model(self.model, ()).forward(

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from textune.engine.attention import PrefixCache, Rule, register
+from textune.models.kernels import kernels_for
 from textune.models.softmax import hide
 
 NAME = "textune_decoding"
@@ -82,22 +83,22 @@ class Segments:
         self._changed(self.lengths_S[rows])
         self.layers = {i: (keys[rows], values[rows]) for i, (keys, values) in self.layers.items()}
 
-    def add(
-        self, layer: int, key: torch.Tensor, value: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put the newest keys and values (S, K, D) behind those of each segment.
-
-        Gives all of them up to the longest, (S, K, L, D).
-        """
-        rows, longest = torch.arange(len(key), device=key.device), self.longest + 1
-        keys, values = self.layers[layer]
-        if longest > keys.shape[2]:
+    def add(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
+        """Put the newest keys and values (S, K, D) behind those of each segment."""
+        rows, keys, values = torch.arange(len(key), device=key.device), *self.layers[layer]
+        if self.longest + 1 > keys.shape[2]:
             room = keys.new_zeros((*keys.shape[:2], ROOM, keys.shape[3]))
             keys, values = torch.cat([keys, room], 2), torch.cat([values, room], 2)
             self.layers[layer] = keys, values
         keys[rows, :, self.lengths_S] = key
         values[rows, :, self.lengths_S] = value
-        return keys[:, :, :longest], values[:, :, :longest]
+
+    def before(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values (K, P, D) of the prefix."""
+        if not self.prefix.layers:
+            keys, values = self.layers[layer]
+            return keys[0, :, :0], values[0, :, :0]
+        return self.prefix.layers[layer]
 
     def seen(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         """What the newest tokens see of the prefix (S, P) and of their segments (S, L).
@@ -139,25 +140,54 @@ def decoding_attention(  # noqa: PLR0913  # the signature is that of transformer
     assert attention_mask is None, "segments carry their own mask"
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # an int, torch types it as a module
     rule = Rule.of(query, scaling, softcap)
-    keys, values = segments.add(layer, key[0].transpose(0, 1), value[0].transpose(0, 1))
-    before, after = segments.seen(sliding_window)
-    size, heads, width = len(keys), keys.shape[1], query.shape[-1]
-    asked = (query[0] * rule.scale).view(heads, -1, size, width)  # (K, G, S, D)
-    to_own = rule.capped(asked.permute(2, 0, 1, 3) @ keys.transpose(-1, -2))  # (S, K, G, L)
-    products = hide(to_own, after[:, None, None])
-    if segments.prefix.length:
-        known = segments.prefix.layers[layer]
-        to_prefix = rule.capped(asked.reshape(heads, -1, width) @ known[0].transpose(-1, -2))
-        to_prefix = to_prefix.view(heads, -1, size, to_prefix.shape[-1]).permute(2, 0, 1, 3)
-        products = torch.cat([hide(to_prefix, before[:, None, None]), products], -1)
-    weights = products.softmax(-1)
-    cut = segments.prefix.length
-    mixed = weights[..., cut:] @ values  # (S, K, G, D)
-    if cut:
-        on_prefix = weights[..., :cut].permute(1, 2, 0, 3).reshape(heads, -1, cut)
-        shared = (on_prefix @ segments.prefix.layers[layer][1]).view(heads, -1, size, width)
-        mixed = mixed + shared.permute(2, 0, 1, 3)
+    segments.add(layer, key[0].transpose(0, 1), value[0].transpose(0, 1))
+    heads, size, width = key.shape[1:]
+    asked = query[0].transpose(0, 1).reshape(size, heads, -1, width)
+    mixed = None
+    if sliding_window is None and softcap is None:
+        mixed = _attended(asked, segments, layer, rule.scale)
+    if mixed is None:
+        mixed = _attended_by_torch(asked, segments, layer, rule, sliding_window)
     return mixed.reshape(1, size, -1, width), None
+
+
+def _attended(
+    asked: torch.Tensor, segments: Segments, layer: int, scale: float
+) -> torch.Tensor | None:
+    """What newest tokens that ask so (S, K, G, D) take; None where nothing is compiled."""
+    keys, values = segments.layers[layer]
+    asked = asked.contiguous()
+    kernels = kernels_for(asked, keys, values)
+    if kernels is None:
+        return None
+    size, heads, groups, width = asked.shape
+    known = segments.before(layer)
+    by_head = asked.transpose(0, 1).reshape(heads, size * groups, width)
+    to_prefix = by_head @ known[0].transpose(-1, -2)
+    on_prefix, mixed = torch.empty_like(to_prefix), torch.empty_like(asked)
+    arrays = asked, keys, values, segments.lengths_S, to_prefix, on_prefix, mixed
+    kernels.run("attend", *arrays, *asked.shape, keys.shape[2], known[0].shape[1], scale)
+    shared = on_prefix @ known[1]
+    return mixed + shared.view(heads, size, groups, width).transpose(0, 1)
+
+
+def _attended_by_torch(
+    asked: torch.Tensor, segments: Segments, layer: int, rule: Rule, window: int | None
+) -> torch.Tensor:
+    """The same by torch's operations, for models with a window or a soft cap too."""
+    asked, known = asked * rule.scale, segments.before(layer)
+    (size, heads, groups, width), prefix = asked.shape, known[0].shape[1]
+    keys, values = (part[:, :, : segments.longest + 1] for part in segments.layers[layer])
+    before, after = segments.seen(window)
+    to_own = hide(rule.capped(asked @ keys.transpose(-1, -2)), after[:, None, None])
+    by_head = asked.transpose(0, 1).reshape(heads, size * groups, width)
+    to_prefix = rule.capped(by_head @ known[0].transpose(-1, -2))
+    to_prefix = to_prefix.view(heads, size, groups, prefix).transpose(0, 1)
+    weights = torch.cat([hide(to_prefix, before[:, None, None]), to_own], -1).softmax(-1)
+    on_prefix = weights[..., :prefix].transpose(0, 1).reshape(heads, size * groups, prefix)
+    shared = (on_prefix @ known[1]).view(heads, size, groups, width)
+    mixed: torch.Tensor = weights[..., prefix:] @ values + shared.transpose(0, 1)
+    return mixed
 
 
 @dataclass(frozen=True)

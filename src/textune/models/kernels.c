@@ -116,6 +116,12 @@ static float take(const number *restrict from, const uint8_t *restrict seen, flo
     return largest;
 }
 
+static float product(const number *restrict a, const number *restrict b, long N) {
+    float sum = 0;
+    for (long i = 0; i < N; i++) sum += wide(a[i]) * wide(b[i]);
+    return sum;
+}
+
 static void give(const float *restrict from, number *restrict to, long N, float share) {
     for (long i = 0; i < N; i++) to[i] = narrow(from[i] * share);
 }
@@ -149,12 +155,6 @@ void softmax_forward(const number *first, const number *second, const uint8_t *s
         give(row, weights1 + r * N1, N1, share);
         give(row + N1, weights2 + r * N2, N2, share);
     }
-}
-
-static float product(const number *restrict a, const number *restrict b, long N) {
-    float sum = 0;
-    for (long i = 0; i < N; i++) sum += wide(a[i]) * wide(b[i]);
-    return sum;
 }
 
 static void return_to(const number *restrict weights, const number *restrict gradient, number *restrict to,
@@ -218,5 +218,37 @@ void gather(const number *from, const int64_t *index, number *to, long N, long D
             memset(to + r * D, 0, D * sizeof(number));
         else
             memcpy(to + r * D, from + index[r] * D, D * sizeof(number));
+    }
+}
+
+/* Attention of one new token of each segment, with queries (S, K, G, D), to its own tokens and to a prefix
+   that all segments share.
+
+   Keys and values (S, K, room, D) hold lengths[s] + 1 tokens. Products with the prefix (K, S, G, P) come
+   without scale, and their weights are given back; what is taken from the own tokens is mixed (S, K, G, D). */
+void attend(const number *query, const number *keys, const number *values, const int64_t *lengths,
+            const number *to_prefix, number *on_prefix, number *mixed, long S, long K, long G, long D, long room,
+            long P, float scale) {
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < S * K; r++) {
+        long s = r / K, k = r % K, own = lengths[s] + 1;
+        const number *key = keys + r * room * D, *value = values + r * room * D;
+        for (long g = 0; g < G; g++) {
+            const number *asked = query + (r * G + g) * D;
+            long place = ((k * S + s) * G + g) * P;
+            float row[P + own], sums[D];
+            float largest = take(to_prefix + place, 0, row, P, scale);
+            for (long i = 0; i < own; i++) {
+                float found = product(asked, key + i * D, D) * scale;
+                largest = found > largest ? found : largest;
+                row[P + i] = found;
+            }
+            float share = 1.0f / raise(row, P + own, largest);
+            give(row, on_prefix + place, P, share);
+            memset(sums, 0, sizeof sums);
+            for (long i = 0; i < own; i++)
+                for (long d = 0; d < D; d++) sums[d] += row[P + i] * wide(value[i * D + d]);
+            give(sums, mixed + (r * G + g) * D, D, share);
+        }
     }
 }
