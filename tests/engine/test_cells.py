@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from textune.engine import cells
-from textune.engine.cells import Division, divide, join
+from textune.engine.cells import divide, join
 from textune.engine.packing import Item, pack_answers
 
 HEADS, WIDTH = 2, 4
@@ -79,7 +79,7 @@ def test_gradients_are_those_of_plain_indexing(groups, dtype):
     weights = [torch.arange(1.0, 1 + part.numel(), dtype=dtype).view_as(part) for part in parts]
     loss = sum((w * part.square()).sum() for w, part in zip(weights, parts, strict=True))
     (ours,) = torch.autograd.grad(loss, tokens)
-    factors = Division.row(division, [2 * w for w in weights])
+    factors = division.row([2 * w for w in weights])
     assert torch.equal(ours, factors * tokens)
     joined = join(parts, division)
     (back,) = torch.autograd.grad((joined * joined).sum(), tokens)

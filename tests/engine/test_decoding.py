@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from textune.engine import decoding, plain
+from textune.engine.attention import PrefixCache, Rule
 from textune.engine.causal import CausalEngine
-from textune.engine.decoding import Free
+from textune.engine.decoding import Free, Segments
 from textune.methods.base import REGISTRY
 from textune.testing import ARCHITECTURES, tiny_items, tiny_model
 
@@ -130,3 +131,29 @@ def test_free_text_ends_behind_any_token_that_ends_a_turn():
 
 def test_no_prompts_have_no_answers():
     assert CausalEngine(tiny_model("llama")).decode([], [], end=END, limits=[]) == []
+
+
+CLOSE = {
+    torch.bfloat16: {"rtol": 0.02, "atol": 0.02},
+    torch.float32: {"rtol": 1e-5, "atol": 1e-6},
+}
+
+
+@pytest.mark.parametrize("prefix", [0, 70])
+@pytest.mark.parametrize("dtype", CLOSE, ids=["bf16", "fp32"])
+def test_a_new_tokens_attention_is_that_of_torch(dtype, prefix):
+    maker = torch.Generator().manual_seed(0)
+    shapes = [(3, 2, 9, 16)] * 2 + [(2, prefix, 16)] * 2 + [(3, 2, 3, 16)]
+    keys, values, *known, asked = (torch.randn(s, generator=maker).to(dtype) for s in shapes)
+
+    def segments(dtype):
+        """Of three lengths, behind a prefix."""
+        before = {0: tuple(part.to(dtype) for part in known)} if prefix else {}
+        own = {0: (keys.to(dtype), values.to(dtype))}
+        return Segments(PrefixCache(before), torch.tensor([8, 1, 4]), own)
+
+    ours = decoding._attended(asked, segments(dtype), 0, 0.25)
+    exact, rule = asked.double(), Rule(0.25, None, 0.0)
+    theirs = decoding._attended_by_torch(exact, segments(torch.double), 0, rule, None)
+    assert ours.dtype == dtype
+    torch.testing.assert_close(ours.double(), theirs, **CLOSE[dtype])
