@@ -19,8 +19,8 @@ from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
 
-WRITTEN = 2
-"""Rows whose answers are written may be so many times longer: each token reads all weights."""
+WRITTEN = 8
+"""Rows of prompts that are answered together: each token of an answer reads all weights."""
 VirtualTokens = Callable[[], torch.Tensor | None]
 """Gives the embeddings (V, D) of trained virtual tokens, with their gradient."""
 
@@ -186,11 +186,7 @@ class CausalEngine:
         limits: Sequence[int],
     ) -> list[tuple[int, ...]]:
         """Answers to prompts that stand behind a prefix; who has ended leaves the batch."""
-        row = packing.pack_prompts(prompts, packing.Tree(), before=prefix.length)
-        row.layout.own = PrefixCache()
-        logits_SV = self._logits(row, _Start(states=prefix))
-        self._count(row)
-        segments = Segments.of(prefix, [len(p) for p in prompts], row.layout.own)
+        segments, logits_SV = self._read(prompts, prefix)
         answers: list[list[int]] = [[] for _ in prompts]
         active = list(range(len(prompts)))
         with attention.attending(self.model, decoding.NAME):
@@ -208,6 +204,21 @@ class CausalEngine:
                 if active:
                     logits_SV = self._step([tokens[place] for place in going], segments)
         return [tuple(answer) for answer in answers]
+
+    def _read(
+        self, prompts: Sequence[tuple[int, ...]], prefix: PrefixCache
+    ) -> tuple[Segments, torch.Tensor]:
+        """Prompts, which stand by length, behind a prefix; logits (S, vocabulary) after each."""
+        everything = Branch(tuple(range(len(prompts))), 0)
+        read, logits = [], []
+        for chosen in self._chunks(prompts, everything, 0, self.tokens_in_row):
+            own = [prompts[i] for i in chosen]
+            row = packing.pack_prompts(own, packing.Tree(), before=prefix.length)
+            row.layout.own = PrefixCache()
+            logits.append(self._logits(row, _Start(states=prefix)))
+            self._count(row)
+            read.append(Segments.of(prefix, [len(prompt) for prompt in own], row.layout.own))
+        return Segments.joined(read), torch.cat(logits)
 
     def _step(self, tokens: Sequence[int], segments: Segments) -> torch.Tensor:
         """Logits (S, vocabulary) after one more token of every segment, which are then longer."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from textune.engine.attention import PrefixCache, Rule, register
@@ -62,6 +63,21 @@ class Segments:
             for layer, (key, value) in row.layers.items()
         }
         return cls(prefix, lengths_S, layers)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Segments"]) -> "Segments":
+        """All of them, one part behind another; the parts are empty afterwards."""
+        longest = max(part.longest for part in parts)
+        layers = {}
+        for layer in list(parts[0].layers):
+            rows = [part.layers.pop(layer) for part in parts]
+            keys, values = (
+                torch.cat([functional.pad(x, (0, 0, 0, longest - x.shape[2])) for x in each])
+                for each in zip(*rows, strict=True)
+            )
+            layers[layer] = keys, values
+        lengths_S = torch.cat([part.lengths_S for part in parts])
+        return cls(parts[0].prefix, lengths_S, layers)
 
     @cached_property
     def longest(self) -> int:

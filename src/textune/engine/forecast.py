@@ -120,16 +120,16 @@ def scoring_demand(
         size = scored_size(prompts, added=added, before=before)
     config = model.config.get_text_config()
     weights = weight_bytes(model)
-    longest = CausalEngine.tokens_in_row * (WRITTEN if writes else 1)
+    longest = CausalEngine.tokens_in_row
     rows = -(-size.tokens // longest) if prompts else 0
-    steps = rows * LONGEST * added if writes else 0
+    steps = -(-rows // WRITTEN) * LONGEST * added if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
         precision="float32" if model.dtype == torch.float32 else "bfloat16",
         total_params=sum(p.numel() for p in model.parameters()),
         trainable_params=0,
         weight_bytes=weights,
-        predict_bytes=_row_bytes(model, prompts, added, through, longest) if prompts else 0.0,
+        predict_bytes=_row_bytes(model, prompts, added, through, writes) if prompts else 0.0,
         predict_flops=size.flops(work_model(model, ()), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
         + steps * weights,
@@ -167,20 +167,25 @@ def _row_bytes(
     prompts: Sequence[Sequence[int]],
     added: int,
     through: float,
-    longest: int,
+    writes: bool,
 ) -> float:
     """What the largest row holds at once: a layer, its attention, logits with softmax.
 
-    It has ``longest`` tokens, or all prompts together have fewer.
+    Where answers are written, also keys and values of all prompts that are answered together.
     """
     config, size = model.config.get_text_config(), model.dtype.itemsize
-    shared = shared_prefix(prompts)
+    shared, longest = shared_prefix(prompts), CausalEngine.tokens_in_row
     own = [len(prompt) - shared + added for prompt in prompts]
     tokens = min(longest, sum(own))
+    width = config.hidden_size * config.num_key_value_heads // config.num_attention_heads
+    kept = min(WRITTEN * longest, sum(own)) if writes else 0
     cells = config.num_attention_heads * tokens * FILLED * (shared + max(own))
     read = min(len(own), tokens / min(own)) * (1 + added)
     return float(
-        tokens * through + COPIES * cells * size + read * config.vocab_size * (size + 3 * 4)
+        tokens * through
+        + COPIES * cells * size
+        + read * config.vocab_size * (size + 3 * 4)
+        + 2 * kept * width * config.num_hidden_layers * size
     )
 
 
