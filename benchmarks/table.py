@@ -51,7 +51,6 @@ TARGETS = (
         "generate",
         "tokens/s",
         2,
-        open="each token reads all weights; more answers in a row would share that",
     ),
     Target("study", "5 methods x 5 folds and prompting", "TRL and lm-eval", "studies/h", 8),
     Target(
