@@ -44,9 +44,7 @@ class CausalEngine:
     virtual: VirtualTokens = _nothing
     states: PrefixStates = _nothing
     tokens_in_row: int = 2048
-    """Most segment tokens in one scoring row; bounds memory, changes no result. In fp32 nothing of
-    a layer is then so large that glibc takes it from the system each time: with 8 demonstrations
-    of each own a sixth of the time of rows of twice the length went there."""
+    """Most segment tokens in one scoring row; bounds memory, changes no result."""
     _cached: dict[tuple[int, ...], PrefixCache] = field(default_factory=dict)
 
     def answer_loss(self, items: Sequence[Item]) -> torch.Tensor:

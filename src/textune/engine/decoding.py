@@ -66,8 +66,8 @@ class Segments:
 
     @classmethod
     def joined(cls, parts: Sequence["Segments"]) -> "Segments":
-        """All of them, one part behind another; the parts are empty afterwards."""
-        longest = max(part.longest for part in parts)
+        """All of them, one part behind another, with room; the parts are empty afterwards."""
+        longest = max(part.longest for part in parts) + ROOM
         layers = {}
         for layer in list(parts[0].layers):
             rows = [part.layers.pop(layer) for part in parts]

@@ -177,9 +177,11 @@ def _row_bytes(
     shared, longest = shared_prefix(prompts), CausalEngine.tokens_in_row
     own = [len(prompt) - shared + added for prompt in prompts]
     tokens = min(longest, sum(own))
-    width = config.hidden_size * config.num_key_value_heads // config.num_attention_heads
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    width *= getattr(config, "num_key_value_heads", None) or heads
     kept = min(WRITTEN * longest, sum(own)) if writes else 0
-    cells = config.num_attention_heads * tokens * FILLED * (shared + max(own))
+    cells = heads * tokens * FILLED * (shared + max(own))
     read = min(len(own), tokens / min(own)) * (1 + added)
     return float(
         tokens * through
