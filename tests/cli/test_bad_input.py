@@ -275,6 +275,7 @@ COMMANDS = [
         "pair",
     ),
     Case("memory in no unit", "report . --max-memory lots", "cannot read 'lots'", "2GiB"),
+    Case("no memory", "study study.yaml --memory 0GB", "--memory: cannot read '0GB'", "2GiB"),
     Case("memory below nothing", "report . --max-memory=-1GB", "cannot read '-1GB'", "2GiB"),
     Case("no bundle", "predict . mood.csv", ". is no bundle", "textune fit"),
     Case("no input", "predict .", "give a file or --text", "textune predict"),

@@ -4,9 +4,12 @@ from itertools import product
 import pytest
 
 from textune.core.errors import ConfigError, ImpossibleError, StoreError
+from textune.cost.demand import HOLES, PROCESS_BYTES
 from textune.report.contenders import load_contenders
 from textune.results.run import load_run, load_tested
 from textune.results.store import Store
+from textune.study.estimate import estimate
+from textune.testing import tiny_model_folder
 
 
 def staged(act, marker="", **more):
@@ -80,7 +83,8 @@ def test_an_approach_under_two_names_is_run_once(plan_of, run, moods):
 
 
 def test_seeds_share_a_cell_where_nothing_is_drawn(plan_of, run, moods):
-    outcome, heard = run(plan_of("majority", seeds=[0, 1, 2]))
+    plan = plan_of("majority", seeds=[2, 0, 1])
+    outcome, heard = run(plan)
     assert outcome.done == 6
     assert heard.begun == [(6, 0, 4)]
     assert len(heard.started_labels) == 2
@@ -88,6 +92,9 @@ def test_seeds_share_a_cell_where_nothing_is_drawn(plan_of, run, moods):
     cells = {(record.cell.fold, record.cell.seed) for record in contender.records}
     assert cells == set(product(range(2), range(3)))
     assert contender.answers == [contender.answers[0]] * 3
+    known = [Store(moods / "run").load(c.fingerprint) for c in plan.cells]
+    assert {record.cell.seed for record in known} == {2}, "the first of them has the record"
+    assert estimate(plan, "majority", known).basis == "2 cells done here"
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "cells.json", "examples.parquet"])
@@ -190,3 +197,17 @@ def test_a_damaged_record_stops_the_study_and_names_what_to_delete(plan_of, run,
     written = (kept / "record.json").stat().st_mtime_ns
     assert run(plan)[0].done == 2
     assert (kept / "record.json").stat().st_mtime_ns == written
+
+
+def test_workers_share_the_memory_that_a_study_may_take(plan_of, run, moods, monkeypatch):
+    monkeypatch.setenv("TEXTUNE_CACHE", str(moods / "cache"))
+    tiny_model_folder(moods / "tiny", (moods / "mood.csv").read_text().splitlines())
+    training = {"epochs": 1, "batch_size": 4}
+    plan = plan_of({"tuned": {"model": "tiny", "training": training}})
+    little = PROCESS_BYTES + HOLES["cpu"]
+    _, heard = run(plan, workers=2, memory=2 * little)
+    notes = heard.records["lora"].notes
+    assert (notes["micro_batches"], notes["recomputed"]) == (4, "yes")
+    # Results do not depend on it, so the cells stay done; a new folder has them whole.
+    outcome, heard = run(plan, workers=2)
+    assert (outcome.already, heard.records) == (2, {})

@@ -12,6 +12,7 @@ from textune.core.errors import ImpossibleError
 from textune.core.registry import Plugin, Registry
 from textune.data.examples import Example
 from textune.data.predictions import Predictions
+from textune.models.device import usable_bytes
 from textune.prompts.wording import Wording
 from textune.results.record import Trial
 from textune.tasks.base import TaskSpec
@@ -54,6 +55,8 @@ class Context:
     """Told after each checkpoint: what was spent until now will not be spent again."""
     checkpoint_seconds: float = 30.0
     """Least time between two checkpoints."""
+    memory: int = field(default_factory=usable_bytes)
+    """Bytes that a fit may take, the model included; steps that want more are divided."""
     _pool: list[Any] = field(default_factory=list)
 
     def within(self, name: str) -> Context:

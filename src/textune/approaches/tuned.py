@@ -120,25 +120,32 @@ class Tuned(Approach):
         """One training with settled settings."""
         import torch
 
+        from textune.training.accumulation import accumulation, room_beside
         from textune.training.loop import Trainee
-        from textune.training.objective import loss_of, validation
+        from textune.training.objective import objective_of, validation
 
         loaded = self._borrow(context)
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "adapter"))
             adapted = self.method.apply(loaded.model, [])
         predictor = self._predictor(task, loaded, adapted, context)
-        readout, lr = predictor.readout, self._lr()
-        trainee = Trainee(
-            adapted,
-            loss_of(self.method, adapted, readout, self.training.objective),
-            validation(readout, valid) if valid else None,
-            self.method.hooks(adapted),
-        )
+        readout, spec = predictor.readout, self.training
+        items = readout.items(train)
+        objective = objective_of(self.method, adapted, readout, spec.objective)
+        room = room_beside(loaded.model, adapted, context.memory, keeps_best=bool(valid))
         try:
-            predictor.notes |= train_network(
-                trainee, readout.items(train), self.training, lr=lr, seed=seed, context=context
+            gathered = accumulation(loaded.model, adapted, objective, items, spec, room)
+            trainee = Trainee(
+                adapted,
+                objective.loss,
+                validation(readout, valid) if valid else None,
+                self.method.hooks(adapted),
+                gathered.micro_batches,
             )
+            with gathered.prepared(loaded.model):
+                predictor.notes |= gathered.notes() | train_network(
+                    trainee, items, spec, lr=self._lr(), seed=seed, context=context
+                )
         except BaseException:
             predictor.close()
             raise
@@ -199,7 +206,7 @@ class Tuned(Approach):
         from textune.engine.readout import make_readout, training_items
         from textune.prompts.tokens import make_prompter
         from textune.training.forecast import Course, tuning_demand
-        from textune.training.objective import loss_of
+        from textune.training.objective import objective_of
 
         draft = drafts.of(self.model)
         prompter = make_prompter(task, [], draft.tokenizer, context=draft.context)
@@ -214,7 +221,7 @@ class Tuned(Approach):
 
         def loss(adapted: nn.Module, engine: CausalEngine) -> Any:
             readout = make_readout(engine, prompter)
-            return loss_of(self.method, adapted, readout, self.training.objective)
+            return objective_of(self.method, adapted, readout, self.training.objective).loss
 
         whole = Course(items, valid, test, added, writes)
         if self.search is None:

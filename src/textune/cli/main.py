@@ -96,7 +96,7 @@ def plan(study: StudyPath, part: Part = None, json: Json = False) -> None:
 
 
 @app.command()
-def study(
+def study(  # options of a command
     study: StudyPath,
     part: Part = None,
     run: Annotated[
@@ -107,14 +107,22 @@ def study(
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Least time between two training checkpoints.")
     ] = 30.0,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Most memory of all workers together, e.g. 8GiB; 90 % without it."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run what is not done yet; stop and go on at will."""
     from textune.cli import studying
+    from textune.cli.sizes import bytes_of
     from textune.study.run import Options
 
     options = Options(
-        workers=workers, retry_failed=retry_failed, checkpoint_seconds=checkpoint_seconds
+        workers=workers,
+        retry_failed=retry_failed,
+        checkpoint_seconds=checkpoint_seconds,
+        memory=bytes_of(memory, "--memory"),
     )
     sys.exit(studying.run(study, part, run, options, as_json=json))
 

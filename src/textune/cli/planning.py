@@ -8,11 +8,11 @@ from textune.cli.output import print_json, print_lines, print_table
 from textune.core.config import plain
 from textune.cost.price import OWN_TABLE
 from textune.models.architecture import Drafts
+from textune.models.device import memory_bytes
 from textune.results.run import MAY_HAVE_SEEN, doubts
 from textune.results.store import Store
 from textune.study.earlier import Earlier, earlier_cells
 from textune.study.estimate import Estimate, Estimator
-from textune.study.machine import memory_bytes
 from textune.study.parts import chosen, make_plans
 from textune.study.plan import Plan
 from textune.study.spec import load_studies
@@ -79,6 +79,7 @@ def _print(planned: _Planned) -> None:
         print_lines(["", f"impossible: {label}: {error.message}", f"  hint: {error.hint}"])
     for label, said in planned.expected.items():
         print_lines(_too_large(label, said))
+        print_lines(_divided(label, said))
         print_lines(_served(label, said))
 
 
@@ -98,9 +99,19 @@ def _too_large(label: str, said: Estimate) -> list[str]:
     if not number or said.needed_bytes is None:
         return []
     what = f"too large: {label}: {number} of {len(said.cells)} cells do not fit: "
-    hint = "a smaller batch_size or model, a method that trains less, or a base in 4 bits"
+    hint = "a smaller model, shorter texts, a method that trains less, or a base in 4 bits"
     needs = f"about {_gib(said.needed_bytes)} needed, this machine has {_gib(memory_bytes())}"
     return ["", f"{what}{needs}", f"  hint: {hint}"]
+
+
+def _divided(label: str, said: Estimate) -> list[str]:
+    """The lines of an approach whose steps are made in several passes."""
+    number = sum(e.divided and e.fits is not False for e in said.cells)
+    if not number:
+        return []
+    what = f"short of memory: {label}: {number} of {len(said.cells)} cells divide their batches"
+    hint = "results stay the same; they take up to half as long again, which is not in the hours"
+    return ["", what, f"  hint: {hint}"]
 
 
 def _served(label: str, said: Estimate) -> list[str]:
@@ -139,6 +150,7 @@ def _content(planned: _Planned) -> dict[str, object]:
                 "price": cells[c.fingerprint].price,
                 "peak_bytes": cells[c.fingerprint].peak_bytes,
                 "fits": cells[c.fingerprint].fits,
+                "divided": cells[c.fingerprint].divided,
             }
             for c in plan.cells
         ],

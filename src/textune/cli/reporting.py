@@ -1,18 +1,14 @@
 """``textune report``."""
 
-import re
 from pathlib import Path
 
 from textune.cli.output import print_json, print_lines
+from textune.cli.sizes import bytes_of
 from textune.core.config import plain
-from textune.core.errors import ConfigError
 from textune.report.build import ReportPaths, build_overview, page_of, write
 from textune.report.compare import compare
 from textune.report.recommend import Limits, recommend
 from textune.results.parts import has_parts
-
-UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def limits_of(
@@ -24,7 +20,7 @@ def limits_of(
         ConfigError: the memory is not a number with a unit.
     """
     return Limits(
-        max_memory_bytes=None if max_memory is None else _bytes(max_memory),
+        max_memory_bytes=bytes_of(max_memory, "--max-memory"),
         max_price=max_price,
         max_latency_seconds=max_latency,
     )
@@ -68,10 +64,3 @@ def _print_places(paths: ReportPaths) -> None:
     print_lines(
         [f"tables:    {paths.folder / 'tables'}", f"figures:   {paths.folder / 'figures'}"]
     )
-
-
-def _bytes(text: str) -> float:
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]*)\s*", text)
-    if not found or found[2].lower() not in UNITS or found[1].count(".") > 1:
-        raise ConfigError(f"--max-memory: cannot read {text!r}", hint="for example 2GiB or 800MB")
-    return float(found[1]) * UNITS[found[2].lower()]

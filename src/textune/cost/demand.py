@@ -41,6 +41,10 @@ class Demand(Spec):
     """What each trainable parameter has beside it: gradients, fp32 master, two moments."""
     kept_bytes: float = 0.0
     """What the largest training step keeps for its way back; 0 without training."""
+    least_kept: float = 0.0
+    """The same where each micro-batch is one example and layers are run again on the way back."""
+    divided: bool = False
+    """Whether steps are divided, as memory is short."""
     predict_bytes: float = 0.0
     """What the largest prediction row holds at once."""
     fit_flops: float = 0.0
@@ -73,6 +77,18 @@ class Demand(Spec):
         training = HOLES[device] + HEAP[device] * self.kept_bytes if self.kept_bytes else 0.0
         passing = max(training, self.predict_bytes)
         return int(process + self.weight_bytes + self.state_bytes + passing)
+
+    def room(self, memory: float, device: Device) -> float:
+        """Bytes that a training step may keep in so much memory; below 0 where all is taken."""
+        context = CUDA_CONTEXT_BYTES if device == "cuda" else 0
+        process = PROCESS_BYTES if device == "cpu" else 0
+        rest = memory - context - process - self.weight_bytes - self.state_bytes
+        return (rest - HOLES[device]) / HEAP[device]
+
+    def within(self, memory: float, device: Device) -> Demand:
+        """As it is done in so much memory: steps keep what there is room for, or the least."""
+        kept = max(self.least_kept, min(self.kept_bytes, self.room(memory, device)))
+        return replace(self, kept_bytes=kept, divided=kept < self.kept_bytes)
 
     def needed_bytes(self, device: Device) -> int:
         """What must be free on the machine or the device."""

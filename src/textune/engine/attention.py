@@ -14,14 +14,13 @@ Legend: P prefix tokens (all, in the row or before it), S segments, L longest se
 the row, K key-value heads, G query heads of one key-value head, D head size.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface
 
 from textune.engine.cells import Block, Division, divide, join
 from textune.models.dropout import dropped
@@ -203,17 +202,6 @@ def _block_attention(
     mixed = on_own.view(heads, segments, queries, longest) @ value
     on_prefix = on_prefix.view(heads, segments * queries, size)
     return mixed + (on_prefix @ prefix[1]).view_as(mixed)
-
-
-@contextlib.contextmanager
-def attending(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Run a model with the attention of that name, then put back what it had."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation(name)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 def register(name: str, function: Callable[..., Any]) -> None:

@@ -18,6 +18,7 @@ from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
+from textune.models.attending import attending
 
 WRITTEN = 8
 """Rows of prompts that are answered together: each token of an answer reads all weights."""
@@ -187,7 +188,7 @@ class CausalEngine:
         segments, logits_SV = self._read(prompts, prefix)
         answers: list[list[int]] = [[] for _ in prompts]
         active = list(range(len(prompts)))
-        with attention.attending(self.model, decoding.NAME):
+        with attending(self.model, decoding.NAME):
             while active:
                 tokens = decoding.choose(logits_SV, [guides[i] for i in active])
                 going = []
@@ -248,7 +249,7 @@ class CausalEngine:
         embeddings = self.model.get_input_embeddings()(row.tokens)
         if start.embeddings is not None:
             embeddings = torch.cat([start.embeddings.to(embeddings.dtype), embeddings])
-        with attention.attending(self.model, attention.NAME):
+        with attending(self.model, attention.NAME):
             out = self.model(
                 inputs_embeds=embeddings.unsqueeze(0),
                 position_ids=row.positions.unsqueeze(0),

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from textune.engine import attention
 from textune.engine.packing import pack_whole, rounded
 from textune.engine.padding import divided
+from textune.models.attending import attending
 
 Text = tuple[tuple[int, ...], tuple[int, ...]]
 """What an encoder reads as one: tokens, and which text of a pair each is of."""
@@ -69,7 +70,7 @@ class EncoderRows:
         }
         if self.has_types:
             inputs["token_type_ids"] = torch.tensor([types], device=device)
-        with attention.attending(self.encoder, attention.NAME):
+        with attending(self.encoder, attention.NAME):
             states_1TD = self.encoder(**inputs, layout=row.layout).last_hidden_state
         states_TD: torch.Tensor = states_1TD[0, : len(row.tokens) - filling]
         return states_TD

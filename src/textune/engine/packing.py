@@ -67,6 +67,11 @@ class Tree:
         return seen
 
 
+def longest(items: Sequence[Item], number: int) -> list[Item]:
+    """So many of the longest items, shortest first: no batch of that size has more tokens."""
+    return sorted(items, key=lambda item: len(item.prompt) + len(item.answer))[-number:]
+
+
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
     """Tokens that all prompts begin with; at least one token of each stays outside."""
     if not prompts:
@@ -89,7 +94,7 @@ def pack_answers(
     the row, ``before`` tokens stand in front of it; both count as the beginning of the prefix.
     Items stand in the row by length, so that blocks waste little.
     """
-    items = sorted(items, key=lambda item: len(item.prompt) + len(item.answer))
+    items = longest(items, len(items))
     prefix = shared_prefix([item.prompt for item in items])
     segments = [item.prompt[prefix:] + item.answer[:-1] for item in items]
     read: list[int] = []

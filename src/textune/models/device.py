@@ -1,7 +1,19 @@
 """Which device and number format this machine should use, found without importing torch."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+GROUPS = Path("/sys/fs/cgroup")
+"""Where control groups are found."""
+OWN_GROUPS = Path("/proc/self/cgroup")
+"""Which ones this process is in."""
+LIMITS = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}
+"""Controllers of a line of it -> where its groups are, and the file that limits memory."""
+USABLE = 0.9
+"""Share of the memory that is filled; the rest is for whatever else runs."""
 
 Precision = Literal["bfloat16", "float32"]
 AskedPrecision = Literal["auto", "bfloat16", "float32"]
@@ -17,8 +29,8 @@ def has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def device_name() -> str:
-    """``cuda`` or ``cpu``."""
+def device_name() -> Literal["cpu", "cuda"]:
+    """What does the work."""
     return "cuda" if has_cuda() else "cpu"
 
 
@@ -40,6 +52,44 @@ def best_precision() -> Precision:
 def precision_of(asked: AskedPrecision) -> Precision:
     """The number format that is asked for, on this machine."""
     return best_precision() if asked == "auto" else asked
+
+
+def memory_bytes() -> int:
+    """Memory of the device that does the work: the CUDA device's, else what this process may have.
+
+    That is the machine's, or less where a control group (of a container, of a cluster's job) says.
+    """
+    if has_cuda():
+        import torch
+
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    return min([machine_bytes(), *_group_limits()])
+
+
+def machine_bytes() -> int:
+    """Memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def usable_bytes() -> int:
+    """As much of it as textune fills by itself."""
+    return int(USABLE * memory_bytes())
+
+
+def _group_limits() -> Iterator[int]:
+    """Limits of the control groups that this process is in, of either version (``cgroups(7)``)."""
+    try:
+        lines = OWN_GROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in LIMITS:
+            tree, name = LIMITS[controllers]
+            group = GROUPS / tree / path.lstrip("/")
+            for folder in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):  # "max" is no number
+                    yield int((folder / name).read_text(encoding="utf-8"))
 
 
 class CudaPeak:

@@ -14,15 +14,21 @@ from statistics import mean, median
 
 from textune.approaches.base import Parts
 from textune.core.errors import TextuneError
-from textune.cost.demand import Demand, Device
+from textune.cost.demand import Demand
 from textune.cost.price import load_prices, price, token_price
 from textune.cost.rates import Rates
 from textune.cost.served import ServedTokens, together
 from textune.models.architecture import Drafts
-from textune.models.device import Precision, device_name, price_name
+from textune.models.device import (
+    Precision,
+    device_name,
+    memory_bytes,
+    price_name,
+    usable_bytes,
+)
 from textune.results.record import Cost, Record
 from textune.study.earlier import Earlier, speed_of
-from textune.study.machine import cores, memory_bytes
+from textune.study.machine import cores
 from textune.study.plan import Cell, Plan
 from textune.study.speed import measured_rates
 
@@ -44,6 +50,8 @@ class CellEstimate:
     """As a meter will see it; None where nobody can say."""
     fits: bool | None
     """Whether this machine has the memory."""
+    divided: bool
+    """Whether training steps are divided, as memory is short."""
     served: dict[str, ServedTokens]
     """Tokens of models that run elsewhere, guessed from letters."""
 
@@ -92,7 +100,7 @@ class Estimator:
         self.plan = plan
         self.known = {r.fingerprint: r for r in known}
         self.earlier = earlier
-        self.device: Device = "cuda" if device_name() == "cuda" else "cpu"
+        self.device = device_name()
         self.prices = load_prices()
         self._drafts = drafts or Drafts()
         self._rates = rates
@@ -127,6 +135,8 @@ class Estimator:
             try:
                 task = self.plan.study.task
                 found = cell.approach.forecast(task, self._rows(cell), self._drafts)
+                if found is not None:
+                    found = found.within(usable_bytes(), self.device)
             except (TextuneError, RuntimeError, ValueError, NotImplementedError):
                 found = None  # some layers cannot be run without numbers
             self._demands[key] = found
@@ -164,7 +174,9 @@ class Estimator:
         return record.cost if record else None
 
     def _measured(self, cells: Sequence[Cell]) -> list[tuple[Cell, Cost]]:
-        return [(c, cost) for c in cells if (cost := self._cost(c)) is not None]
+        """Cells with their cost; those that share a record are one."""
+        unique = {c.fingerprint: c for c in cells}.values()
+        return [(c, cost) for c in unique if (cost := self._cost(c)) is not None]
 
     def _rate(
         self, label: str, measured: list[tuple[Cell, Cost]]
@@ -218,6 +230,7 @@ class Estimator:
             price=None if fees is None else money.amount + fees,
             peak_bytes=max(peaks, default=predicted),
             fits=None if needed is None else needed <= memory_bytes(),
+            divided=demand is not None and demand.divided,
             served=served,
         )
 

@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from textune.models.device import has_cuda
+from textune.models.device import has_cuda, machine_bytes
 
 PACKAGES = (
     "textune",
@@ -37,22 +37,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def memory_bytes() -> int:
-    """Memory of the device that does the work: the CUDA device's, else the machine's."""
-    if has_cuda():
-        import torch
-
-        return int(torch.cuda.get_device_properties(0).total_memory)
-    return _machine_bytes()
-
-
-def _machine_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def hardware() -> str:
     """The device that does the work, in words."""
-    memory = _machine_bytes() / 2**30
+    memory = machine_bytes() / 2**30
     text = f"{cores()} cores of {_processor()}, {memory:.0f} GiB memory"
     if has_cuda():
         import torch

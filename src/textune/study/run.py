@@ -8,7 +8,7 @@ import contextlib
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from textune.core import files
 from textune.core.errors import StoreError
 from textune.cost.price import load_prices, price
-from textune.models.device import price_name
+from textune.models.device import price_name, usable_bytes
 from textune.results.record import Failure, Record
 from textune.results.run import load_run, load_tested, save_run
 from textune.results.store import Store
@@ -64,6 +64,8 @@ class Options:
     workers: int = 1
     retry_failed: bool = False
     checkpoint_seconds: float = 30.0
+    memory: int | None = None
+    """Bytes that all workers together may take; None: most of the machine's or the device's."""
 
 
 def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Outcome:
@@ -81,7 +83,7 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
             _forget_failures(store, plan)
         known = {f: store.load(f) for c in plan.cells if store.has(f := c.fingerprint)}
         todo = [c for c in plan.cells if c.fingerprint not in known]
-        unique = list({c.fingerprint: c for c in todo}.values())
+        unique = _first_of_each(todo)
         watcher.begin(plan, len(plan.cells) - len(todo), len(todo) - len(unique))
         if todo or _is_amended(root, plan):
             save_run(root, plan.run_spec(), plan.tested)
@@ -112,9 +114,18 @@ def _setup(plan: Plan, root: Path, options: Options) -> Setup:
         examples=plan.examples,
         root=root,
         checkpoint_seconds=options.checkpoint_seconds,
+        memory=(options.memory or usable_bytes()) // options.workers,
         prices=prices,
         machine=machine,
     )
+
+
+def _first_of_each(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells that do not repeat an earlier one."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        found.setdefault(cell.fingerprint, cell)
+    return list(found.values())
 
 
 def _is_amended(root: Path, plan: Plan) -> bool:

@@ -35,6 +35,8 @@ class Setup:
     examples: Examples
     root: Path
     checkpoint_seconds: float
+    memory: int
+    """Bytes that it may take."""
     prices: PriceTable
     machine: str
     """The price table's name for the machine."""
@@ -96,7 +98,7 @@ def work(pipe: _Pipe, setup: Setup) -> None:
         task=setup.task,
         examples=setup.examples,
         store=Store(setup.root),
-        context=Context(checkpoint_seconds=setup.checkpoint_seconds),
+        context=Context(checkpoint_seconds=setup.checkpoint_seconds, memory=setup.memory),
         prices=setup.prices,
         machine=setup.machine,
         device_peak=device_peak(),

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from textune.core.seeds import generator
 from textune.cost.demand import Demand
 from textune.engine.causal import CausalEngine
+from textune.engine.footprint import Footprint
 from textune.engine.forecast import (
     PASSES,
     Size,
@@ -19,10 +20,11 @@ from textune.engine.forecast import (
     undecided,
     weightless_layers,
 )
-from textune.engine.packing import Item
+from textune.engine.packing import Item, longest
 from textune.engine.work import work_model
 from textune.methods.base import Method
 from textune.models.architecture import packed_parameters, weight_bytes
+from textune.models.recompute import can_recompute
 from textune.training.settings import TrainingSpec
 
 UPDATE_BYTES = 48
@@ -99,6 +101,8 @@ class _Step:
 
     kept: float
     """Bytes that it keeps for its way back."""
+    least: float
+    """Those of the longest example alone, where layers are run again."""
     prompts: list[tuple[int, ...]]
     before: int
     """Virtual tokens that open its row."""
@@ -115,7 +119,10 @@ def _largest_step(
     engine, batch = method.engine(model, adapted), largest_batch(course.train, spec, seed=0)
     kept = kept_bytes(lambda: loss(adapted.train(), engine)(batch), adapted)
     adapted.eval()
-    return _Step(kept, [item.prompt for item in batch], _opening(method, adapted))
+    footprint = Footprint.of(model, runs=None if method.packable else 1).measured(batch, kept)
+    alone = footprint.kept_between if can_recompute(model) else footprint.kept
+    least = alone(longest(course.train, 1))
+    return _Step(kept, least, [item.prompt for item in batch], _opening(method, adapted))
 
 
 def _passing(
@@ -139,6 +146,7 @@ def _passing(
     fitting = size(prompts * passes, steps, gold=1)
     checking = size(course.valid * passes, passes)
     work = work_model(model, trainable)
+    gradient = max(map(_bytes, trainable), default=0)
     rate = step.kept / size(step.prompts, 1, gold=1).tokens
     scoring = scoring_demand(
         model, course.test, added=course.added, before=step.before, writes=course.writes
@@ -148,7 +156,8 @@ def _passing(
         total_params=sum(p.numel() for p in adapted.parameters()),
         trainable_params=num_trainable,
         state_bytes=sum(state_bytes(p, keeps_best=bool(course.valid)) for p in trainable),
-        kept_bytes=step.kept + step.kept / layers + max(map(_bytes, trainable), default=0),
+        kept_bytes=step.kept + step.kept / layers + gradient,
+        least_kept=step.least + gradient,
         fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
         fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
         unpacked=2.0 * steps * unpacked,

@@ -5,7 +5,7 @@ from a checkpoint ends with the same weights, bit for bit on one machine.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -30,6 +30,11 @@ T = TypeVar("T")
 """What an example is for the model."""
 
 
+def _whole(batch: Sequence[T]) -> list[tuple[Sequence[T], float]]:
+    """A batch as it is."""
+    return [(batch, 1.0)]
+
+
 @dataclass(frozen=True)
 class Trainee(Generic[T]):
     """What is trained: the model, how its loss is computed, how good it is."""
@@ -41,6 +46,8 @@ class Trainee(Generic[T]):
     """Score on the validation part, higher is better; None: the last weights are kept."""
     hooks: Hooks = field(default_factory=Hooks)
     """What the tuning method does beyond taking gradients."""
+    micro_batches: Callable[[Sequence[T]], Iterable[tuple[Sequence[T], float]]] = _whole
+    """A batch in parts that are run one after the other, each with its share in the mean loss."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,9 @@ def train(
         batch = [items[i] for i in order[place * spec.batch_size : (place + 1) * spec.batch_size]]
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "dropout", step))
-            loss = trainee.loss(batch)
-        penalty = hooks.penalty()
-        accelerator.backward(loss if penalty is None else loss + penalty)
+            loss = _way_back(trainee, batch, accelerator)
+        if (penalty := hooks.penalty()) is not None:
+            accelerator.backward(penalty)
         accelerator.clip_grad_norm_(trainable, spec.max_grad_norm)
         masters.step(lr * rate_at(step, total=total, warmup=warmup))
         hooks.after_step(step + 1)
@@ -112,6 +119,16 @@ def train(
     keeper.restore_best(progress, last=len(progress.losses) - 1)
     trainee.model.eval()
     return progress
+
+
+def _way_back(trainee: Trainee[T], batch: Sequence[T], accelerator: Accelerator) -> torch.Tensor:
+    """Add up the gradients of a batch's micro-batches; gives its mean loss."""
+    losses = []
+    for part, share in trainee.micro_batches(batch):
+        loss = trainee.loss(part) * share
+        accelerator.backward(loss)
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def _end_epoch(trainee: Trainee[T], progress: Progress, steps: int, keeper: "_Keeper") -> Progress:

@@ -1,6 +1,8 @@
 """What training lowers, and the score by which a checkpoint or a trial is chosen."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,24 +18,39 @@ from textune.methods.base import Method
 from textune.tasks.base import TaskSpec
 
 
-def loss_of(
-    method: Method,
-    adapted: nn.Module,
-    readout: Readout,
-    objective: Literal["labels", "answer"],
-) -> Callable[[Sequence[Item]], torch.Tensor]:
-    """The loss of a batch: on packed rows where the method can, by the plain path elsewhere.
+@dataclass(frozen=True)
+class Objective:
+    """What training lowers."""
+
+    loss: Callable[[Sequence[Item]], torch.Tensor]
+    """Mean loss of a batch, with gradient."""
+    weight: Callable[[Sequence[Item]], float]
+    """What the mean of a batch is taken over: its items, or the tokens of their answers."""
+    runs: int | None = None
+    """How often each item is run, alone; None: a batch is one row, and shares its prefix."""
+
+
+def objective_of(
+    method: Method, adapted: nn.Module, readout: Readout, name: Literal["labels", "answer"]
+) -> Objective:
+    """On packed rows where the method can, by the plain path elsewhere.
 
     Where answers are written there are no labels to compare, so it is that of the answer.
     """
     engine, tree = readout.engine, readout.tree
-    if tree is not None and objective == "labels":
+    if tree is None or name == "answer":
         if method.packable:
-            return lambda items: engine.label_loss(items, tree)
-        return lambda items: plain.label_loss(adapted, items, tree)
+            return Objective(engine.answer_loss, num_answer_tokens)
+        return Objective(partial(plain.answer_loss, adapted), num_answer_tokens, runs=1)
     if method.packable:
-        return engine.answer_loss
-    return lambda items: plain.answer_loss(adapted, items)
+        return Objective(partial(engine.label_loss, labels=tree), len)
+    each = tree.num_labels + 1
+    return Objective(partial(plain.label_loss, adapted, labels=tree), len, runs=each)
+
+
+def num_answer_tokens(items: Sequence[Item]) -> int:
+    """Tokens of all answers."""
+    return sum(len(item.answer) for item in items)
 
 
 def validation(readout: Readout, valid: Sequence[Example]) -> Callable[[], float]:
