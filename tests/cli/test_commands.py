@@ -176,6 +176,14 @@ def test_a_plan_says_before_anything_is_loaded_what_cannot_work_and_what_does_no
     textune("study", "study.yaml").check_refused(error="it has no biases", hint="add: true")
     assert not (moods / "runs").exists()
 
+    monkeypatch.setattr("textune.study.estimate.memory_bytes", lambda: 10**12)
+    monkeypatch.setattr("textune.study.estimate.usable_bytes", lambda: 10**8)
+    said = textune("plan", "study.yaml")
+    assert "short of memory: lora: 2 of 2 cells divide their batches" in said.out
+    assert "too large" not in said.out
+    content = json.loads(textune("plan", "study.yaml", "--json").out)
+    assert all(c["fits"] and c["divided"] for c in content["cells"])
+
 
 def test_a_plan_without_language_models_loads_nothing_heavy(moods, process):
     said, loaded = process("plan", "study.yaml")
