@@ -64,12 +64,12 @@ def train_within(job: Job) -> Training:
     room = room_beside(loaded.model, adapted, job.memory, keeps_best=False)
     start, losses = time.process_time(), []
     found = accumulation(loaded.model, adapted, objective, items, spec, room)
-    trainee: Any = Trainee(adapted, objective.loss, micro_batches=found.micro_batches)
-    with found.prepared(loaded.model):
-        watch = Watch(report=lambda *step: losses.append(step[-1]))
-        train(trainee, items, spec, lr=LR, seed=0, watch=watch)
-    number, seconds = len(found.micro_batches(found.largest)), time.process_time() - start
-    return Training(number, found.recomputes, seconds, peak_bytes(), losses[-1])
+    trainee: Any = Trainee(adapted, found.loss, micro_batches=found.micro_batches)
+    watch = Watch(report=lambda *step: losses.append(step[-1]))
+    train(trainee, items, spec, lr=LR, seed=0, watch=watch)
+    seconds, notes = time.process_time() - start, {"micro_batches": 1, **found.notes}
+    again = notes.get("recomputed") == "yes"
+    return Training(int(notes["micro_batches"]), again, seconds, peak_bytes(), losses[-1])
 
 
 def main() -> None:

@@ -61,24 +61,33 @@ def answers_of(method, model, adapted):
     return Objective(partial(plain.answer_loss, adapted), num_answer_tokens, runs=1)
 
 
-def room_for(model, objective, items):
-    """As much as so many of the longest items take by the guess."""
-    footprint = Footprint.of(model, runs=objective.runs)
-    return footprint.kept(longest(items, len(items)))
-
-
-def gradients(found, model, adapted, batch):
+def gradients(found, adapted, batch):
     """Of the mean loss, gathered from micro-batches."""
     adapted.train().zero_grad()
-    with found.prepared(model):
-        for part, share in found.micro_batches(batch):
-            (found.objective.loss(part) * share).backward()
+    for part, share in found.micro_batches(batch):
+        (found.loss(part) * share).backward()
     adapted.eval()
     return {
         name: p.grad.clone()
         for name, p in adapted.named_parameters()
         if p.requires_grad and p.grad is not None
     }
+
+
+def whole_of(model, objective, items=ITEMS):
+    """Accumulation with room for everything."""
+    return Accumulation(model, objective, Footprint.of(model, runs=objective.runs), PLENTY, items)
+
+
+def narrowed(whole, number, *, recomputes):
+    """With as much room as so many of the longest items take, by what is said to be kept.
+
+    Of many layers it is little where they are run again; of a single one nothing would be saved.
+    """
+    items = longest(whole.largest, number)
+    footprint = replace(whole.footprint, layers=1000 if recomputes else 1)
+    kept = footprint.kept_between if recomputes else footprint.kept
+    return replace(whole, footprint=footprint, room=kept(items))
 
 
 def assert_alike(found, expected):
@@ -93,15 +102,13 @@ def assert_alike(found, expected):
 def test_micro_batches_give_the_gradients_of_the_whole_batch(name, recomputes):
     method = REGISTRY.get(name)()
     model, adapted = adapted_model(method)
-    objective = answers_of(method, model, adapted)
-    whole = Accumulation(Footprint.of(model, runs=objective.runs), objective, ITEMS, PLENTY)
-    divided = replace(whole, room=whole.footprint.kept(longest(ITEMS, 2)), recomputes=recomputes)
-    if recomputes:
-        divided = replace(divided, room=whole.footprint.kept_between(longest(ITEMS, 2)))
-    assert len(divided.micro_batches(ITEMS)) > 2
-    expected = gradients(whole, model, adapted, ITEMS)
+    whole = whole_of(model, answers_of(method, model, adapted))
+    divided = narrowed(whole, 2, recomputes=recomputes)
+    assert divided.notes["micro_batches"] > 1
+    assert divided.notes["recomputed"] == ("yes" if recomputes else "no")
+    expected = gradients(whole, adapted, ITEMS)
     assert expected, "nothing takes a gradient"
-    assert_alike(gradients(divided, model, adapted, ITEMS), expected)
+    assert_alike(gradients(divided, adapted, ITEMS), expected)
 
 
 def test_a_method_that_cannot_be_packed_divides_its_batches_too():
@@ -114,11 +121,10 @@ def test_a_method_that_cannot_be_packed_divides_its_batches_too():
         guess = Footprint.of(model, runs=objective.runs)
         kept = kept_bytes(lambda: objective.loss(items), adapted.train())  # noqa: B023
         assert kept < guess.kept(items)
-        whole = Accumulation(guess, objective, items, PLENTY)
-        divided = accumulation(model, adapted, objective, items, SPEC, kept / 2)
-        assert len(divided.micro_batches(items)) > 1
-        expected = gradients(whole, model, adapted, items)
-        assert_alike(gradients(divided, model, adapted, items), expected)
+        divided = accumulation(model, adapted, objective, items, SPEC, kept / 4)
+        assert divided.notes
+        expected = gradients(whole_of(model, objective, items), adapted, items)
+        assert_alike(gradients(divided, adapted, items), expected)
 
 
 @pytest.mark.parametrize("recomputes", [False, True], ids=["kept", "recomputed"])
@@ -128,24 +134,23 @@ def test_so_does_the_choice_among_labels(architecture, recomputes):
     tree = label_tree([(5,), (6, 7), (6, 8)], 2, ["a", "b", "c"])
     items = [Item(item.prompt, (*tree.paths[i % 3],)) for i, item in enumerate(ITEMS)]
     objective = Objective(partial(CausalEngine(model).label_loss, labels=tree), len)
-    whole = Accumulation(Footprint.of(model), objective, items, PLENTY)
-    room = whole.footprint.kept_between(longest(items, 3))
-    divided = replace(whole, room=room, recomputes=recomputes)
-    expected = gradients(whole, model, adapted, items)
-    assert_alike(gradients(divided, model, adapted, items), expected)
+    whole = whole_of(model, objective, items)
+    divided = narrowed(whole, 3, recomputes=recomputes)
+    assert divided.notes["recomputed"] == ("yes" if recomputes else "no")
+    expected = gradients(whole, adapted, items)
+    assert_alike(gradients(divided, adapted, items), expected)
 
 
 def test_a_batch_is_divided_into_as_few_parts_as_have_room():
     model, adapted = adapted_model()
-    objective = answers_of(LoRA(), model, adapted)
-    found = Accumulation(Footprint.of(model), objective, ITEMS, PLENTY)
-    assert found.micro_batches(ITEMS) == [(ITEMS, 1.0)]
-    found = replace(found, room=found.footprint.kept(longest(ITEMS, 3)))
+    whole = whole_of(model, answers_of(LoRA(), model, adapted))
+    assert whole.micro_batches(ITEMS) == [(ITEMS, 1.0)]
+    found = narrowed(whole, 3, recomputes=False)
     parts = found.micro_batches(ITEMS)
     assert sorted((i for part, _ in parts for i in part), key=ITEMS.index) == ITEMS
-    assert all(found.has_room(part) for part, _ in parts)
+    assert all(found.footprint.kept(part) <= found.room for part, _ in parts)
     joined = [[*one, two[0]] for (one, _), (two, _) in pairwise(parts)]
-    assert not any(found.has_room(part) for part in joined)
+    assert all(found.footprint.kept(part) > found.room for part in joined)
     shares = [share for _, share in parts]
     assert sum(shares) == pytest.approx(1)
     assert shares == [num_answer_tokens(p) / num_answer_tokens(ITEMS) for p, _ in parts]
@@ -156,7 +161,7 @@ def test_one_example_is_never_divided_though_it_has_no_room():
     objective = answers_of(LoRA(), model, adapted)
     found = accumulation(model, adapted, objective, ITEMS, SPEC, 0.0)
     assert [len(part) for part, _ in found.micro_batches(ITEMS)] == [1] * len(ITEMS)
-    assert found.notes() == {"micro_batches": 6, "recomputed": "yes"}
+    assert found.notes == {"micro_batches": 6, "recomputed": "yes"}
 
 
 @pytest.mark.parametrize("name", REGISTRY.names())
@@ -176,11 +181,11 @@ def test_what_a_step_keeps_is_less_than_the_guess(name):
             assert found < 1.2 * known, f"{architecture}: {found / known:.2f}"
 
 
-def alive_after(found, model, adapted, batch):
+def alive_after(found, adapted, batch):
     """Bytes that the forward pass of a step leaves."""
     adapted.train()
-    with found.prepared(model), Alive() as alive:
-        loss = found.objective.loss(batch)
+    with Alive() as alive:
+        loss = found.loss(batch)
         kept = alive.bytes()
     loss.backward()
     return kept
@@ -189,13 +194,11 @@ def alive_after(found, model, adapted, batch):
 def test_layers_that_are_run_again_keep_what_is_said():
     sizes = {"hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 12}
     model, adapted = adapted_model(LoRA(rank=4), **sizes)
-    objective = answers_of(LoRA(), model, adapted)
-    whole = Accumulation(Footprint.of(model), objective, ITEMS, PLENTY)
-    kept = alive_after(whole, model, adapted, ITEMS)
-    known = whole.footprint.measured(ITEMS, kept)
-    between = alive_after(replace(whole, recomputes=True), model, adapted, ITEMS)
+    whole = whole_of(model, answers_of(LoRA(), model, adapted))
+    kept = alive_after(whole, adapted, ITEMS)
+    between = alive_after(replace(whole, room=0), adapted, ITEMS)
     assert between < kept / 4
-    assert between < known.kept_between(ITEMS) < kept / 2
+    assert between < whole.footprint.measured(ITEMS, kept).kept_between(ITEMS) < kept / 2
 
 
 def test_layers_are_run_again_where_that_takes_less_than_dividing():
@@ -204,10 +207,13 @@ def test_layers_are_run_again_where_that_takes_less_than_dividing():
     long = [Item((*shared, *tail), (7, 2)) for tail in own]
     objective = answers_of(LoRA(), model, adapted)
     kept = kept_bytes(lambda: objective.loss(long), adapted.train())
-    divided = accumulation(model, adapted, objective, long, SPEC, 1.2 * kept)
-    assert not divided.notes(), "measured, it has room"
+    enough = accumulation(model, adapted, objective, long, SPEC, 1.3 * kept)
+    assert not enough.notes, "measured, it has room"
     short = accumulation(model, adapted, objective, long, SPEC, 0.8 * kept)
-    assert short.notes() == {"micro_batches": 1, "recomputed": "yes"}
+    assert short.notes == {"micro_batches": 1, "recomputed": "yes"}
+    assert len(short.micro_batches(long[:1])) == 1
+    free = alive_after(whole_of(model, objective), adapted, long[:1])
+    assert alive_after(short, adapted, long[:1]) == free, "what has room is run once"
 
 
 def test_where_there_is_room_nothing_is_run_and_nothing_noted():
@@ -218,7 +224,7 @@ def test_where_there_is_room_nothing_is_run_and_nothing_noted():
         raise AssertionError
 
     found = accumulation(model, adapted, replace(objective, loss=refuse), ITEMS, SPEC, PLENTY)
-    assert found.notes() == {}
+    assert found.notes == {}
 
 
 def trained(room, *, die_at=None, folder=None):
@@ -230,8 +236,9 @@ def trained(room, *, die_at=None, folder=None):
         if done == die_at:
             raise InterruptedError
 
-    trainee = Trainee(adapted, objective.loss, micro_batches=found.micro_batches)
-    with found.prepared(model), contextlib.suppress(InterruptedError):
+    assert found.notes["micro_batches"] > 1
+    trainee = Trainee(adapted, found.loss, micro_batches=found.micro_batches)
+    with contextlib.suppress(InterruptedError):
         train(trainee, ITEMS, SPEC, lr=1e-2, seed=1, watch=Watch(report, folder, seconds=0.0))
     layers = [m for m in model.modules() if getattr(m, "gradient_checkpointing", False)]
     assert not layers, "the switch is put back"
@@ -240,7 +247,8 @@ def trained(room, *, die_at=None, folder=None):
 
 def test_a_training_that_is_taken_up_again_divides_as_before(tmp_path):
     model, adapted = adapted_model()
-    tight = room_for(model, answers_of(LoRA(), model, adapted), ITEMS[:1]) / 8
+    objective = answers_of(LoRA(), model, adapted)
+    tight = kept_bytes(lambda: objective.loss(longest(ITEMS, 3)), adapted.train())
     expected = trained(tight)
     trained(tight, die_at=2, folder=tmp_path)
     found = trained(tight, folder=tmp_path)

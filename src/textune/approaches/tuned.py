@@ -137,15 +137,14 @@ class Tuned(Approach):
             gathered = accumulation(loaded.model, adapted, objective, items, spec, room)
             trainee = Trainee(
                 adapted,
-                objective.loss,
+                gathered.loss,
                 validation(readout, valid) if valid else None,
                 self.method.hooks(adapted),
                 gathered.micro_batches,
             )
-            with gathered.prepared(loaded.model):
-                predictor.notes |= gathered.notes() | train_network(
-                    trainee, items, spec, lr=self._lr(), seed=seed, context=context
-                )
+            predictor.notes |= gathered.notes | train_network(
+                trainee, items, spec, lr=self._lr(), seed=seed, context=context
+            )
         except BaseException:
             predictor.close()
             raise

@@ -19,16 +19,12 @@ from textune.models.attending import attending, attention_of
 Contexts = tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]
 
 
-def can_recompute(model: nn.Module) -> bool:
-    """Whether the model has layers with that switch."""
-    return bool(_layers(model))
-
-
 @contextlib.contextmanager
 def recomputing(model: PreTrainedModel) -> Iterator[None]:
-    """A block in which the model's layers are run again on the way back.
+    """A block in which layers that are run forward will be run again on the way back.
 
-    With the attention that they had on the way forward, whatever the model has by then.
+    Where a model's layers lack the switch, nothing changes. The second run has the attention of
+    the first, whatever the model has by then.
     """
 
     def contexts() -> Contexts:

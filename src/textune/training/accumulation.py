@@ -1,13 +1,13 @@
 """Steps that fit into memory: gradients of a batch are gathered from micro-batches.
 
-Where a batch keeps more for its way back than there is room for, it is divided. Where dividing
-does not help, or takes longer, layers are run again on the way back instead of keeping what is
-inside them. Both change results by rounding only. What decides are shapes and the memory that may
-be used, not what is free at the moment, so a training that is taken up again divides as before.
+Where a batch keeps more for its way back than there is room for, it is divided, or its layers are
+run again on the way back instead of keeping what is inside them, whichever takes less. Both change
+results by rounding only. What decides are shapes and the memory that may be used, not what is free
+at the moment, so a training that is taken up again divides as before.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +19,7 @@ from textune.engine.footprint import Footprint
 from textune.engine.forecast import kept_bytes
 from textune.engine.packing import Item, longest
 from textune.models.device import device_name
-from textune.models.recompute import can_recompute, recomputing
+from textune.models.recompute import recomputing
 from textune.results.record import Setting
 from textune.training.forecast import state_bytes
 from textune.training.objective import Objective
@@ -38,64 +38,69 @@ MARGIN = 1.1
 class Accumulation:
     """How the batches of a training are divided."""
 
-    footprint: Footprint
+    model: PreTrainedModel
     objective: Objective
-    largest: Sequence[Item]
-    """No batch is larger."""
+    footprint: Footprint
     room: float
     """Bytes that a step may keep for its way back."""
-    recomputes: bool = False
-    """Whether layers are run again on the way back."""
+    largest: Sequence[Item]
+    """No batch is larger."""
 
     def micro_batches(self, batch: Sequence[Item]) -> list[tuple[Sequence[Item], float]]:
         """The batch in parts, each with its share in the mean loss; whole where there is room."""
-        if self.has_room(batch):
+        if self._has_room(batch):
             return [(batch, 1.0)]
+        kept, between = self.footprint.kept, self.footprint.kept_between
+        parts = min(self._divided(batch, kept), self._divided(batch, between), key=self._cost)
         weight = self.objective.weight
-        return [(part, weight(part) / weight(batch)) for part in self._parts(batch)]
+        return [(part, weight(part) / weight(batch)) for part in parts]
 
-    @contextlib.contextmanager
-    def prepared(self, model: PreTrainedModel) -> Iterator[None]:
-        """A block in which the model runs its layers again on the way back, if it is to."""
-        with recomputing(model) if self.recomputes else contextlib.nullcontext():
-            yield
+    def loss(self, part: Sequence[Item]) -> torch.Tensor:
+        """Mean loss of a part, with gradient; its layers run again on the way back if need be."""
+        recomputed = self._has_no_room(part)
+        with recomputing(self.model) if recomputed else contextlib.nullcontext():
+            return self.objective.loss(part)
 
+    @property
     def notes(self) -> dict[str, Setting]:
-        """What a record says of steps that are not made as they are where there is room."""
-        number = len(self.micro_batches(self.largest))
-        if number == 1 and not self.recomputes:
+        """What a record says where steps are not all whole, about the largest."""
+        parts = [part for part, _ in self.micro_batches(self.largest)]
+        recomputed = any(map(self._has_no_room, parts))
+        if len(parts) == 1 and not recomputed:
             return {}
-        return {"micro_batches": number, "recomputed": "yes" if self.recomputes else "no"}
+        return {"micro_batches": len(parts), "recomputed": "yes" if recomputed else "no"}
 
-    def has_room(self, batch: Sequence[Item]) -> bool:
-        """Whether the batch can be whole."""
-        kept = self.footprint.kept_between if self.recomputes else self.footprint.kept
-        return kept(batch) <= self.room
+    def measured(self, adapted: nn.Module) -> "Accumulation":
+        """With what the longest items keep that certainly have room together, or the shortest."""
+        adapted.train()
+        parts = self._divided(self.largest, self.footprint.kept)
+        probe = next(filter(self._has_room, reversed(parts)), parts[0][:1])
+        with torch.random.fork_rng():
+            kept = kept_bytes(lambda: self.objective.loss(probe), adapted)
+        known = self.footprint.measured(probe, kept)
+        return replace(self, footprint=known, room=self.room / MARGIN)
 
-    def probe(self) -> Sequence[Item]:
-        """The longest items that certainly have room together, else the shortest one."""
-        parts = self._parts(self.largest)
-        return next(filter(self.has_room, reversed(parts)), parts[0][:1])
+    def _has_room(self, part: Sequence[Item]) -> bool:
+        return self.footprint.kept(part) <= self.room
 
-    def better(self) -> "Accumulation":
-        """This, or with layers that are run again where that is needed or takes less time."""
-        again, parts = replace(self, recomputes=True), self._parts(self.largest)
-        if len(parts) == 1 and self.has_room(self.largest):
-            return self
-        can = all(map(self.has_room, parts))
-        return self if can and self._cost() <= again._cost() else again
+    def _has_no_room(self, part: Sequence[Item]) -> bool:
+        return not self._has_room(part)
 
-    def _cost(self) -> float:
-        """What the largest step takes, in tokens of a whole one."""
-        tokens = sum(self.footprint.tokens(part) + PASS for part in self._parts(self.largest))
-        return tokens * (AGAIN if self.recomputes else 1.0)
+    def _cost(self, parts: Sequence[Sequence[Item]]) -> float:
+        """What a step in these parts takes, in tokens of a whole one."""
+        return sum(
+            PASS + self.footprint.tokens(part) * (1.0 if self._has_room(part) else AGAIN)
+            for part in parts
+        )
 
-    def _parts(self, batch: Sequence[Item]) -> list[Sequence[Item]]:
-        """As few as have room, of items alike in length; one item alone is never divided."""
+    def _divided(
+        self, batch: Sequence[Item], kept: Callable[[Sequence[Item]], float]
+    ) -> list[Sequence[Item]]:
+        """As few parts as have room, of items alike in length; an item is never divided."""
         parts: list[Sequence[Item]] = []
         part: list[Item] = []
         for item in longest(batch, len(batch)):
-            if part and not self.has_room([*part, item]):
+            if part and kept([*part, item]) > self.room:
                 parts.append(part)
                 part = []
             part.append(item)
@@ -115,14 +120,8 @@ def accumulation(
     Only where the largest may have no room, some of it is run to see what it keeps.
     """
     guess = Footprint.of(model, runs=objective.runs)
-    found = Accumulation(guess, objective, longest(items, spec.batch_size), room)
-    if found.has_room(found.largest):
-        return found
-    probe = found.probe()
-    with torch.random.fork_rng():
-        kept = kept_bytes(lambda: objective.loss(probe), adapted.train())
-    found = replace(found, footprint=guess.measured(probe, kept), room=room / MARGIN)
-    return found.better() if can_recompute(model) else found
+    found = Accumulation(model, objective, guess, room, longest(items, spec.batch_size))
+    return found.measured(adapted) if found.notes else found
 
 
 def room_beside(model: nn.Module, adapted: nn.Module, memory: float, *, keeps_best: bool) -> float:

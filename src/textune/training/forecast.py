@@ -24,7 +24,6 @@ from textune.engine.packing import Item, longest
 from textune.engine.work import work_model
 from textune.methods.base import Method
 from textune.models.architecture import packed_parameters, weight_bytes
-from textune.models.recompute import can_recompute
 from textune.training.settings import TrainingSpec
 
 UPDATE_BYTES = 48
@@ -120,8 +119,8 @@ def _largest_step(
     kept = kept_bytes(lambda: loss(adapted.train(), engine)(batch), adapted)
     adapted.eval()
     footprint = Footprint.of(model, runs=None if method.packable else 1).measured(batch, kept)
-    alone = footprint.kept_between if can_recompute(model) else footprint.kept
-    least = alone(longest(course.train, 1))
+    alone = longest(course.train, 1)
+    least = min(footprint.kept(alone), footprint.kept_between(alone))
     return _Step(kept, least, [item.prompt for item in batch], _opening(method, adapted))
 
 
