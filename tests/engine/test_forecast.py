@@ -4,7 +4,13 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from textune.cost.meter import meter
 from textune.engine.causal import CausalEngine
-from textune.engine.forecast import kept_bytes, packed_size, scoring_demand, weightless_layers
+from textune.engine.forecast import (
+    LONGEST,
+    kept_bytes,
+    packed_size,
+    scoring_demand,
+    weightless_layers,
+)
 from textune.engine.labels import label_tree
 from textune.engine.packing import ROUND, Item
 from textune.engine.work import work_model
@@ -88,3 +94,18 @@ def test_sizes_grow_with_prompts_and_rows():
     with_virtual = packed_size(prompts, added=1, before=5, rows=2)
     assert with_virtual.tokens == 2 * (8 + ROUND // 2) + 8 * 12
     assert packed_size([], added=1, before=0, rows=0).tokens == 0
+
+
+def test_writing_reads_all_weights_at_each_step_and_its_prompt_at_each_token():
+    model, added = TINY.tiny(), 8
+    prompts = [(i + 3, *range(20, 100)) for i in range(10)]
+    read, written = (
+        scoring_demand(model, prompts, added=added, writes=writes) for writes in (False, True)
+    )
+    config = model.config
+    a_token = 2 * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    states = sum(len(prompt) + step for prompt in prompts for step in range(added)) * a_token
+    weights = LONGEST * added * sum(4 * p.numel() for p in model.parameters())
+    more = written.predict_traffic - read.predict_traffic
+    assert more == pytest.approx(states + weights, rel=0.05)
+    assert states > 0.1 * weights

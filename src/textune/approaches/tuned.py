@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
-from textune.approaches._training import train_network
-from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Notes, Parts, Predictor
-from textune.core.artifacts import write_json
+from textune.approaches._tuned import TunedPredictor
+from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Parts, Predictor
 from textune.core.config import PluginOf
 from textune.core.errors import ImpossibleError, StoreError
 from textune.core.seeds import derive
 from textune.data.examples import Example
-from textune.data.predictions import Predictions
 from textune.methods import base as methods
 from textune.methods.base import Method
 from textune.methods.lora import LoRA
@@ -31,9 +29,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from textune.cost.demand import Demand
-    from textune.engine.readout import Readout
     from textune.models.architecture import Drafts
-    from textune.models.load import Loaded, Pool
+    from textune.models.load import Loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,35 +117,16 @@ class Tuned(Approach):
         """One training with settled settings."""
         import torch
 
-        from textune.training.accumulation import accumulation, room_beside
-        from textune.training.loop import Trainee
-        from textune.training.objective import objective_of, validation
-
         loaded = self._borrow(context)
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, "adapter"))
             adapted = self.method.apply(loaded.model, [])
         predictor = self._predictor(task, loaded, adapted, context)
-        readout, spec = predictor.readout, self.training
-        items = readout.items(train)
-        objective = objective_of(self.method, adapted, readout, spec.objective)
-        room = room_beside(loaded.model, adapted, context.memory, keeps_best=bool(valid))
         try:
-            gathered = accumulation(loaded.model, adapted, objective, items, spec, room)
-            trainee = Trainee(
-                adapted,
-                gathered.loss,
-                validation(readout, valid) if valid else None,
-                self.method.hooks(adapted),
-                gathered.micro_batches,
-            )
-            predictor.notes |= gathered.notes | train_network(
-                trainee, items, spec, lr=self._lr(), seed=seed, context=context
-            )
+            predictor.train(train, valid, self.training, lr=self._lr(), seed=seed, context=context)
         except BaseException:
             predictor.close()
             raise
-        readout.engine.forget_prefixes()
         return predictor
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
@@ -266,47 +244,3 @@ class Tuned(Approach):
         engine = self.method.engine(loaded.model, adapted)
         prompter = make_prompter(task, [], loaded.tokenizer, context=loaded.context)
         return TunedPredictor(self.method, adapted, make_readout(engine, prompter), context.pool)
-
-
-class TunedPredictor(Predictor):
-    """An adapted model and its readout."""
-
-    def __init__(self, method: Method, adapted: nn.Module, readout: Readout, pool: Pool) -> None:
-        from textune.models.load import count_params
-
-        self.method = method
-        self.adapted = adapted
-        self.readout = readout
-        self.pool = pool
-        self.notes: Notes = {}
-        parameters = list(adapted.parameters())
-        self.total_params = sum(count_params(p) for p in parameters)
-        self.trainable_params = sum(count_params(p) for p in parameters if p.requires_grad)
-
-    def predict(self, examples: Sequence[Example]) -> Predictions:
-        """Answers by the adapted model, with scores (N, C) where labels are scored."""
-        return self.readout.predict(examples)
-
-    def num_cut(self, examples: Sequence[Example]) -> int:
-        """Those whose prompt is longer than the context."""
-        return self.readout.num_cut(examples)
-
-    def save(self, folder: Path) -> None:
-        """``adapter``: a PEFT folder (or a model folder), with all that another program needs.
-
-        Beside the weights: tokenizer, chat template, and ``prompt.json`` with the prompt (the
-        input goes between ``before`` and ``after``) and the word that stands for each label.
-        """
-        adapter, prompter = folder / "adapter", self.readout.prompter
-        self.method.save(self.adapted, adapter)
-        prompter.tokenizer.save_pretrained(adapter)
-        prompt = {"before": prompter.prompt.before, "after": prompter.prompt.after}
-        write_json(adapter / "prompt.json", {**prompt, "labels": prompter.task.words})
-
-    def close(self) -> None:
-        """Take the adapter out of the base and prove that the base is what it was."""
-        if self.method.changes_base:
-            self.pool.drop()
-        else:
-            self.method.release(self.adapted)
-            self.pool.give_back()

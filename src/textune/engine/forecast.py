@@ -112,7 +112,8 @@ def scoring_demand(
         prompts: As tokens.
         added: Tokens that follow each prompt.
         before: Virtual tokens that open each row's prefix.
-        writes: Whether these are written one by one: each step then reads all weights.
+        writes: Whether these are written one by one: each step then reads all weights, and each
+            token keys and values of its prompt.
     """
     if writes:
         size = packed_size(prompts, added=added, before=before, rows=1)
@@ -123,6 +124,7 @@ def scoring_demand(
     longest = CausalEngine.tokens_in_row
     rows = -(-size.tokens // longest) if prompts else 0
     steps = -(-rows // WRITTEN) * LONGEST * added if writes else 0
+    read_back = added * size.tokens * _state_bytes(model) if writes else 0
     through = (6 * config.hidden_size + 4 * config.intermediate_size) * model.dtype.itemsize
     return Demand(
         precision="float32" if model.dtype == torch.float32 else "bfloat16",
@@ -132,7 +134,8 @@ def scoring_demand(
         predict_bytes=_row_bytes(model, prompts, added, through, writes) if prompts else 0.0,
         predict_flops=size.flops(work_model(model, ()), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
-        + steps * weights,
+        + steps * weights
+        + read_back,
         predict_passes=rows + steps,
     )
 
@@ -178,8 +181,6 @@ def _row_bytes(
     own = [len(prompt) - shared + added for prompt in prompts]
     tokens = min(longest, sum(own))
     heads = config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    width *= getattr(config, "num_key_value_heads", None) or heads
     kept = min(WRITTEN * longest, sum(own)) if writes else 0
     cells = heads * tokens * FILLED * (shared + max(own))
     read = min(len(own), tokens / min(own)) * (1 + added)
@@ -187,8 +188,17 @@ def _row_bytes(
         tokens * through
         + COPIES * cells * size
         + read * config.vocab_size * (size + 3 * 4)
-        + 2 * kept * width * config.num_hidden_layers * size
+        + kept * _state_bytes(model)
     )
+
+
+def _state_bytes(model: PreTrainedModel) -> int:
+    """Of keys and values of a token, in all layers."""
+    config = model.config.get_text_config()
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    width *= getattr(config, "num_key_value_heads", None) or heads
+    return int(2 * width * config.num_hidden_layers * model.dtype.itemsize)
 
 
 def kept_bytes(step: Callable[[], torch.Tensor], model: nn.Module) -> int:
