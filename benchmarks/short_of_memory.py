@@ -66,7 +66,8 @@ def train_within(job: Job) -> Training:
     found = accumulation(loaded.model, adapted, objective, items, spec, room)
     trainee: Any = Trainee(adapted, found.loss, micro_batches=found.micro_batches)
     watch = Watch(report=lambda *step: losses.append(step[-1]))
-    train(trainee, items, spec, lr=LR, seed=0, watch=watch)
+    with found.prepared():
+        train(trainee, items, spec, lr=LR, seed=0, watch=watch)
     seconds, notes = time.process_time() - start, {"micro_batches": 1, **found.notes}
     again = notes.get("recomputed") == "yes"
     return Training(int(notes["micro_batches"]), again, seconds, peak_bytes(), losses[-1])
@@ -94,7 +95,7 @@ def main() -> None:
         print(
             f"within {limit:g} GB: {each.micro_batches} micro-batches{again}, "
             f"peak {gigabytes(each.peak_bytes)}, {each.cpu_seconds:.1f} s of processor time, "
-            f"loss at the end {each.loss:.5f}",
+            f"loss at the end {each.loss:.6f}",
             flush=True,
         )
     write("short-of-memory", {"trainings": found})

@@ -3,11 +3,11 @@ import pytest
 
 from textune.approaches.base import Context
 from textune.approaches.tuned import Tuned
-from textune.cost.demand import HOLES, PROCESS_BYTES
+from textune.cost.demand import PROCESS_BYTES, SPARING_HOLES
 from textune.methods.base import REGISTRY
 from textune.training.settings import TrainingSpec
 
-NOTHING_LEFT = PROCESS_BYTES + HOLES["cpu"]
+NOTHING_LEFT = PROCESS_BYTES + SPARING_HOLES["cpu"]
 """Bytes with which a fit has no room for anything."""
 
 

@@ -182,7 +182,7 @@ def test_a_plan_says_before_anything_is_loaded_what_cannot_work_and_what_does_no
     assert "short of memory: lora: 2 of 2 cells divide their batches" in said.out
     assert "too large" not in said.out
     content = json.loads(textune("plan", "study.yaml", "--json").out)
-    assert all(c["fits"] and c["divided"] for c in content["cells"])
+    assert all(c["fits"] and c["sparing"] for c in content["cells"])
 
 
 def test_a_plan_without_language_models_loads_nothing_heavy(moods, process):

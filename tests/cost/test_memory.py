@@ -24,6 +24,32 @@ release_memory()
 print(json.dumps([kept, again, resident() - before]))
 """
 
+HOLES = f"""
+import json, psutil
+from textune.cost.memory import keep_memory, sparing_memory
+
+resident = lambda: psutil.Process().memory_info().rss
+
+def holes():
+    before = resident()
+    arrays = [bytearray(b"x") * ({SIZE} // 32) for _ in range(32)]
+    del arrays[:-1:2], arrays[:-1]  # the last one keeps the heap from shrinking
+    return resident() - before
+
+keep_memory()
+with sparing_memory():
+    sparing = holes()
+print(json.dumps([sparing, holes()]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
+def test_where_memory_is_short_each_array_is_given_back():
+    said = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, check=True).stdout
+    sparing, usual = json.loads(said)
+    assert sparing < SIZE / 8
+    assert usual > SIZE / 2, "and afterwards memory is kept again"
+
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 def test_freed_memory_is_kept_for_the_next_array_until_it_is_released():

@@ -127,21 +127,22 @@ def test_a_cell_larger_than_the_machine_does_not_fit(plan_of, tuned, monkeypatch
     assert said.needed_bytes > 10**8
 
 
-def test_what_is_short_of_memory_is_divided_and_takes_what_there_is(plan_of, tuned, monkeypatch):
+def test_what_is_short_of_memory_takes_what_there_is(plan_of, tuned, monkeypatch):
     plan = plan_of(tuned("lora"))
     whole = estimator_of(plan).demand(plan.cells[0])
-    assert not whole.divided
+    assert not whole.sparing
     assert 0 < whole.least_kept < whole.kept_bytes
-    for memory, kept in (
-        (whole.needed_bytes("cpu") - 10_000, whole.kept_bytes - 10_000 / HEAP["cpu"]),
-        (10**8, whole.least_kept),
-    ):
+    halfway = (whole.kept_bytes + whole.least_kept) / 2
+    enough = replace(whole, sparing=True, kept_bytes=halfway).needed_bytes("cpu")
+    for memory, kept in ((enough, halfway), (10**8, whole.least_kept)):
         monkeypatch.setattr("textune.study.estimate.usable_bytes", lambda memory=memory: memory)
         estimator = estimator_of(plan)
         demand = estimator.demand(plan.cells[0])
+        assert demand.sparing
         assert demand.kept_bytes == pytest.approx(kept, abs=2)
-        assert demand.room(demand.needed_bytes("cpu"), "cpu") == pytest.approx(kept, abs=2)
-        assert [e.divided for e in estimator.approach("lora").cells] == [True, True]
+        needed = demand.needed_bytes("cpu")
+        assert demand.room(needed, "cpu", sparing=True) == pytest.approx(kept, abs=2)
+        assert [e.sparing for e in estimator.approach("lora").cells] == [True, True]
 
 
 def test_an_impossible_approach_costs_nothing_and_says_why(plan_of, tuned):

@@ -4,7 +4,7 @@ from itertools import product
 import pytest
 
 from textune.core.errors import ConfigError, ImpossibleError, StoreError
-from textune.cost.demand import HOLES, PROCESS_BYTES
+from textune.cost.demand import PROCESS_BYTES, SPARING_HOLES
 from textune.report.contenders import load_contenders
 from textune.results.run import load_run, load_tested
 from textune.results.store import Store
@@ -204,7 +204,7 @@ def test_workers_share_the_memory_that_a_study_may_take(plan_of, run, moods, mon
     tiny_model_folder(moods / "tiny", (moods / "mood.csv").read_text().splitlines())
     training = {"epochs": 1, "batch_size": 4}
     plan = plan_of({"tuned": {"model": "tiny", "training": training}})
-    little = PROCESS_BYTES + HOLES["cpu"]
+    little = PROCESS_BYTES + SPARING_HOLES["cpu"]
     _, heard = run(plan, workers=2, memory=2 * little)
     notes = heard.records["lora"].notes
     assert (notes["micro_batches"], notes["recomputed"]) == (4, "yes")

@@ -8,6 +8,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from textune.cost.demand import HEAP, SPARING_HEAP
 from textune.engine import plain
 from textune.engine.causal import CausalEngine
 from textune.engine.footprint import Footprint
@@ -17,7 +18,7 @@ from textune.engine.packing import Item, longest
 from textune.methods.base import REGISTRY
 from textune.methods.lora import LoRA
 from textune.testing import ARCHITECTURES, tiny_items, tiny_model
-from textune.training.accumulation import Accumulation, accumulation, room_beside
+from textune.training.accumulation import Accumulation, Room, accumulation, room_beside
 from textune.training.loop import Trainee, Watch, train
 from textune.training.objective import Objective, num_answer_tokens
 from textune.training.settings import TrainingSpec
@@ -87,7 +88,7 @@ def narrowed(whole, number, *, recomputes):
     items = longest(whole.largest, number)
     footprint = replace(whole.footprint, layers=1000 if recomputes else 1)
     kept = footprint.kept_between if recomputes else footprint.kept
-    return replace(whole, footprint=footprint, room=kept(items))
+    return replace(whole, footprint=footprint, room=kept(items), sparing=True)
 
 
 def assert_alike(found, expected):
@@ -121,7 +122,7 @@ def test_a_method_that_cannot_be_packed_divides_its_batches_too():
         guess = Footprint.of(model, runs=objective.runs)
         kept = kept_bytes(lambda: objective.loss(items), adapted.train())  # noqa: B023
         assert kept < guess.kept(items)
-        divided = accumulation(model, adapted, objective, items, SPEC, kept / 4)
+        divided = accumulation(model, adapted, objective, items, SPEC, Room(kept / 4, kept / 4))
         assert divided.notes
         expected = gradients(whole_of(model, objective, items), adapted, items)
         assert_alike(gradients(divided, adapted, items), expected)
@@ -159,7 +160,7 @@ def test_a_batch_is_divided_into_as_few_parts_as_have_room():
 def test_one_example_is_never_divided_though_it_has_no_room():
     model, adapted = adapted_model()
     objective = answers_of(LoRA(), model, adapted)
-    found = accumulation(model, adapted, objective, ITEMS, SPEC, 0.0)
+    found = accumulation(model, adapted, objective, ITEMS, SPEC, Room(0.0, 0.0))
     assert [len(part) for part, _ in found.micro_batches(ITEMS)] == [1] * len(ITEMS)
     assert found.notes == {"micro_batches": 6, "recomputed": "yes"}
 
@@ -207,9 +208,9 @@ def test_layers_are_run_again_where_that_takes_less_than_dividing():
     long = [Item((*shared, *tail), (7, 2)) for tail in own]
     objective = answers_of(LoRA(), model, adapted)
     kept = kept_bytes(lambda: objective.loss(long), adapted.train())
-    enough = accumulation(model, adapted, objective, long, SPEC, 1.3 * kept)
+    enough = accumulation(model, adapted, objective, long, SPEC, Room(1.3 * kept, 0.0))
     assert not enough.notes, "measured, it has room"
-    short = accumulation(model, adapted, objective, long, SPEC, 0.8 * kept)
+    short = accumulation(model, adapted, objective, long, SPEC, Room(kept, 0.8 * kept))
     assert short.notes == {"micro_batches": 1, "recomputed": "yes"}
     assert len(short.micro_batches(long[:1])) == 1
     free = alive_after(whole_of(model, objective), adapted, long[:1])
@@ -223,14 +224,16 @@ def test_where_there_is_room_nothing_is_run_and_nothing_noted():
     def refuse(items):
         raise AssertionError
 
-    found = accumulation(model, adapted, replace(objective, loss=refuse), ITEMS, SPEC, PLENTY)
+    found = accumulation(
+        model, adapted, replace(objective, loss=refuse), ITEMS, SPEC, Room(PLENTY, 0.0)
+    )
     assert found.notes == {}
 
 
 def trained(room, *, die_at=None, folder=None):
     model, adapted = adapted_model(LoRA(rank=4, dropout=0.2))
     objective = answers_of(LoRA(), model, adapted)
-    found = accumulation(model, adapted, objective, ITEMS, SPEC, room)
+    found = accumulation(model, adapted, objective, ITEMS, SPEC, Room(room, room))
 
     def report(done, total, loss):
         if done == die_at:
@@ -258,7 +261,10 @@ def test_a_training_that_is_taken_up_again_divides_as_before(tmp_path):
 def test_room_is_what_weights_and_optimiser_leave():
     model, adapted = adapted_model()
     lots = room_beside(model, adapted, 10**10, keeps_best=False)
-    assert lots - room_beside(model, adapted, 10**9, keeps_best=False) == pytest.approx(9e9 / 1.35)
+    less = room_beside(model, adapted, 10**9, keeps_best=False)
+    assert lots.usual - less.usual == pytest.approx(9e9 / HEAP["cpu"])
+    assert lots.sparing - less.sparing == pytest.approx(9e9 / SPARING_HEAP["cpu"])
+    assert lots.usual < lots.sparing
     trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
     best = room_beside(model, adapted, 10**10, keeps_best=True)
-    assert lots - best == pytest.approx(4 * trainable / 1.35)
+    assert lots.usual - best.usual == pytest.approx(4 * trainable / HEAP["cpu"])

@@ -63,7 +63,8 @@ class TunedPredictor(Predictor):
             self.method.hooks(adapted),
             gathered.micro_batches,
         )
-        notes = train_network(trainee, items, spec, lr=lr, seed=seed, context=context)
+        with gathered.prepared():
+            notes = train_network(trainee, items, spec, lr=lr, seed=seed, context=context)
         self.notes |= gathered.notes | notes
         readout.engine.forget_prefixes()
 

@@ -79,7 +79,7 @@ def _print(planned: _Planned) -> None:
         print_lines(["", f"impossible: {label}: {error.message}", f"  hint: {error.hint}"])
     for label, said in planned.expected.items():
         print_lines(_too_large(label, said))
-        print_lines(_divided(label, said))
+        print_lines(_sparing(label, said))
         print_lines(_served(label, said))
 
 
@@ -104,14 +104,14 @@ def _too_large(label: str, said: Estimate) -> list[str]:
     return ["", f"{what}{needs}", f"  hint: {hint}"]
 
 
-def _divided(label: str, said: Estimate) -> list[str]:
-    """The lines of an approach whose steps are made in several passes."""
-    number = sum(e.divided and e.fits is not False for e in said.cells)
+def _sparing(label: str, said: Estimate) -> list[str]:
+    """The lines of an approach whose training saves memory at the cost of time."""
+    number = sum(e.sparing and e.fits is not False for e in said.cells)
     if not number:
         return []
     what = f"short of memory: {label}: {number} of {len(said.cells)} cells divide their batches"
-    hint = "results stay the same; they take up to half as long again, which is not in the hours"
-    return ["", what, f"  hint: {hint}"]
+    hint = "results stay the same, but they take longer, which is not in the hours"
+    return ["", f"{what} or run layers twice", f"  hint: {hint}"]
 
 
 def _served(label: str, said: Estimate) -> list[str]:
@@ -150,7 +150,7 @@ def _content(planned: _Planned) -> dict[str, object]:
                 "price": cells[c.fingerprint].price,
                 "peak_bytes": cells[c.fingerprint].peak_bytes,
                 "fits": cells[c.fingerprint].fits,
-                "divided": cells[c.fingerprint].divided,
+                "sparing": cells[c.fingerprint].sparing,
             }
             for c in plan.cells
         ],

@@ -25,6 +25,10 @@ many sizes, and glibc's heap keeps the holes between them: fitted to cells in fp
 fills them (assumed). Scoring keeps nothing: each layer takes the places of the last."""
 HOLES = {"cpu": 270_000_000, "cuda": 0}
 """Bytes of holes that training leaves however small its steps are (fitted as above)."""
+SPARING_HEAP = {"cpu": 1.05, "cuda": 1.05}
+"""As ``HEAP`` where memory is short and arrays are the system's own (``cost.memory``)."""
+SPARING_HOLES = {"cpu": 100_000_000, "cuda": 0}
+"""As ``HOLES`` there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +47,8 @@ class Demand(Spec):
     """What the largest training step keeps for its way back; 0 without training."""
     least_kept: float = 0.0
     """The same where each micro-batch is one example and layers are run again on the way back."""
-    divided: bool = False
-    """Whether steps are divided, as memory is short."""
+    sparing: bool = False
+    """Whether memory is short, so that steps are made with as little of it as they can be."""
     predict_bytes: float = 0.0
     """What the largest prediction row holds at once."""
     fit_flops: float = 0.0
@@ -74,23 +78,35 @@ class Demand(Spec):
     def peak_bytes(self, device: Device) -> int:
         """What a meter will see: resident memory, or what torch has allocated on the device."""
         process = PROCESS_BYTES if device == "cpu" else 0
-        training = HOLES[device] + HEAP[device] * self.kept_bytes if self.kept_bytes else 0.0
+        holes, heap = _heap(device, sparing=self.sparing)
+        training = holes + heap * self.kept_bytes if self.kept_bytes else 0.0
         passing = max(training, self.predict_bytes)
         return int(process + self.weight_bytes + self.state_bytes + passing)
 
-    def room(self, memory: float, device: Device) -> float:
+    def room(self, memory: float, device: Device, *, sparing: bool) -> float:
         """Bytes that a training step may keep in so much memory; below 0 where all is taken."""
         context = CUDA_CONTEXT_BYTES if device == "cuda" else 0
         process = PROCESS_BYTES if device == "cpu" else 0
+        holes, heap = _heap(device, sparing=sparing)
         rest = memory - context - process - self.weight_bytes - self.state_bytes
-        return (rest - HOLES[device]) / HEAP[device]
+        return (rest - holes) / heap
 
     def within(self, memory: float, device: Device) -> Demand:
         """As it is done in so much memory: steps keep what there is room for, or the least."""
-        kept = max(self.least_kept, min(self.kept_bytes, self.room(memory, device)))
-        return replace(self, kept_bytes=kept, divided=kept < self.kept_bytes)
+        if self.kept_bytes <= self.room(memory, device, sparing=False):
+            return self
+        room = self.room(memory, device, sparing=True)
+        kept = max(self.least_kept, min(self.kept_bytes, room))
+        return replace(self, kept_bytes=kept, sparing=True)
 
     def needed_bytes(self, device: Device) -> int:
         """What must be free on the machine or the device."""
         context = CUDA_CONTEXT_BYTES if device == "cuda" else 0
         return self.peak_bytes(device) + context
+
+
+def _heap(device: Device, *, sparing: bool) -> tuple[float, float]:
+    """Bytes of holes, and bytes taken from the system for each that a step keeps."""
+    if sparing:
+        return SPARING_HOLES[device], SPARING_HEAP[device]
+    return HOLES[device], HEAP[device]

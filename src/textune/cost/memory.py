@@ -22,6 +22,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of ``mallopt(3)``."""
 LARGEST_KEPT = 2**30
 """Bytes of an array from which on it is the system's alone."""
+SMALLEST_MAPPED = 2**18
+"""The same where memory is short."""
 
 PeakKind = Literal["device", "resident", "unknown"]
 
@@ -64,6 +66,27 @@ def keep_memory() -> None:
     if option is not None:
         option(M_MMAP_THRESHOLD, LARGEST_KEPT)
         option(M_TRIM_THRESHOLD, -1)
+
+
+@contextlib.contextmanager
+def sparing_memory() -> Iterator[None]:
+    """A block in which large arrays are taken from the system one by one, and given back.
+
+    Then no holes are between them: where layers run again, what is kept of each lies between what
+    comes and goes, and the heap grew to eight times of what a step had. It costs a fifth of the
+    time. Afterwards memory is kept again.
+    """
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is None:
+        yield
+        return
+    option(M_MMAP_THRESHOLD, SMALLEST_MAPPED)
+    option(M_TRIM_THRESHOLD, SMALLEST_MAPPED)
+    release_memory()
+    try:
+        yield
+    finally:
+        keep_memory()
 
 
 @contextlib.contextmanager

@@ -50,8 +50,8 @@ class CellEstimate:
     """As a meter will see it; None where nobody can say."""
     fits: bool | None
     """Whether this machine has the memory."""
-    divided: bool
-    """Whether training steps are divided, as memory is short."""
+    sparing: bool
+    """Whether memory is short, so that training steps are made with little of it."""
     served: dict[str, ServedTokens]
     """Tokens of models that run elsewhere, guessed from letters."""
 
@@ -230,7 +230,7 @@ class Estimator:
             price=None if fees is None else money.amount + fees,
             peak_bytes=max(peaks, default=predicted),
             fits=None if needed is None else needed <= memory_bytes(),
-            divided=demand is not None and demand.divided,
+            sparing=demand is not None and demand.sparing,
             served=served,
         )
 

@@ -7,7 +7,7 @@ at the moment, so a training that is taken up again divides as before.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from textune.cost.demand import Demand
+from textune.cost.memory import sparing_memory
 from textune.engine.footprint import Footprint
 from textune.engine.forecast import kept_bytes
 from textune.engine.packing import Item, longest
@@ -31,7 +32,17 @@ AGAIN = 1.5
 """Time of a step that runs its layers twice by that of one which does not, for frozen weights: two
 passes forward and one back. Where all weights train it is 4 / 3."""
 MARGIN = 1.1
-"""How much more than the measured step another of its size may keep."""
+"""How much more than the measured step another of its size may keep, for each of its tokens."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that a step may keep for its way back."""
+
+    usual: float
+    """With a heap that keeps what is freed, and has holes."""
+    sparing: float
+    """Where memory is taken and given back array by array."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class Accumulation:
     """Bytes that a step may keep for its way back."""
     largest: Sequence[Item]
     """No batch is larger."""
+    sparing: bool = False
+    """Whether memory is short."""
 
     def micro_batches(self, batch: Sequence[Item]) -> list[tuple[Sequence[Item], float]]:
         """The batch in parts, each with its share in the mean loss; whole where there is room."""
@@ -57,18 +70,28 @@ class Accumulation:
 
     def loss(self, part: Sequence[Item]) -> torch.Tensor:
         """Mean loss of a part, with gradient; its layers run again on the way back if need be."""
-        recomputed = self._has_no_room(part)
+        recomputed = not self._has_room(part)
         with recomputing(self.model) if recomputed else contextlib.nullcontext():
             return self.objective.loss(part)
 
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """A block in which a training takes no more memory than it must, if it is short."""
+        with sparing_memory() if self.sparing else contextlib.nullcontext():
+            yield
+
     @property
     def notes(self) -> dict[str, Setting]:
-        """What a record says where steps are not all whole, about the largest."""
-        parts = [part for part, _ in self.micro_batches(self.largest)]
-        recomputed = any(map(self._has_no_room, parts))
-        if len(parts) == 1 and not recomputed:
+        """What a record says where memory is short, about the largest step."""
+        if not self.sparing:
             return {}
+        parts = [part for part, _ in self.micro_batches(self.largest)]
+        recomputed = not all(map(self._has_room, parts))
         return {"micro_batches": len(parts), "recomputed": "yes" if recomputed else "no"}
+
+    def fits(self) -> bool:
+        """Whether the largest batch has room as it is."""
+        return self._has_room(self.largest)
 
     def measured(self, adapted: nn.Module) -> "Accumulation":
         """With what the longest items keep that certainly have room together, or the shortest."""
@@ -77,14 +100,11 @@ class Accumulation:
         probe = next(filter(self._has_room, reversed(parts)), parts[0][:1])
         with torch.random.fork_rng():
             kept = kept_bytes(lambda: self.objective.loss(probe), adapted)
-        known = self.footprint.measured(probe, kept)
-        return replace(self, footprint=known, room=self.room / MARGIN)
+        known = self.footprint.measured(probe, MARGIN * kept)
+        return replace(self, footprint=known)
 
     def _has_room(self, part: Sequence[Item]) -> bool:
         return self.footprint.kept(part) <= self.room
-
-    def _has_no_room(self, part: Sequence[Item]) -> bool:
-        return not self._has_room(part)
 
     def _cost(self, parts: Sequence[Sequence[Item]]) -> float:
         """What a step in these parts takes, in tokens of a whole one."""
@@ -113,19 +133,22 @@ def accumulation(
     objective: Objective,
     items: Sequence[Item],
     spec: TrainingSpec,
-    room: float,
+    room: Room,
 ) -> Accumulation:
-    """How to divide the batches of a training where a step may keep so many bytes.
+    """How to divide the batches of a training.
 
     Only where the largest may have no room, some of it is run to see what it keeps.
     """
     guess = Footprint.of(model, runs=objective.runs)
-    found = Accumulation(model, objective, guess, room, longest(items, spec.batch_size))
-    return found.measured(adapted) if found.notes else found
+    largest = longest(items, spec.batch_size)
+    found = Accumulation(model, objective, guess, room.usual, largest)
+    if found.fits() or (found := found.measured(adapted)).fits():
+        return found
+    return replace(found, room=room.sparing, sparing=True)
 
 
-def room_beside(model: nn.Module, adapted: nn.Module, memory: float, *, keeps_best: bool) -> float:
-    """Bytes that a step may keep where model, adapter and optimiser share so much memory with it.
+def room_beside(model: nn.Module, adapted: nn.Module, memory: float, *, keeps_best: bool) -> Room:
+    """What model, adapter and optimiser leave of so much memory to a step.
 
     ``keeps_best``: whether the best weights are kept beside the last ones.
     """
@@ -137,4 +160,5 @@ def room_beside(model: nn.Module, adapted: nn.Module, memory: float, *, keeps_be
         weight_bytes=sum(p.numel() * p.element_size() for p in weights.values()),
         state_bytes=sum(state_bytes(p, keeps_best=keeps_best) for p in trainable),
     )
-    return demand.room(memory, device_name())
+    usual, sparing = (demand.room(memory, device_name(), sparing=each) for each in (False, True))
+    return Room(usual, sparing)
