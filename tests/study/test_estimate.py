@@ -66,6 +66,7 @@ def test_memory_is_the_sum_of_its_parts():
     assert DEMAND.peak_bytes("cpu") == int(PROCESS_BYTES + 2180 + holes)
     assert DEMAND.peak_bytes("cuda") == int(2180 + HEAP["cuda"] * 1e9)
     assert DEMAND.needed_bytes("cuda") == DEMAND.peak_bytes("cuda") + CUDA_CONTEXT_BYTES
+    assert DEMAND.within(1e6, "cpu") == DEMAND, "what is never divided needs what it needs"
     untrained = replace(DEMAND, kept_bytes=0.0, state_bytes=0.0)
     assert untrained.peak_bytes("cpu") == int(PROCESS_BYTES + 2000 + 5e8)
 

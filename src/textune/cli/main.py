@@ -96,7 +96,7 @@ def plan(study: StudyPath, part: Part = None, json: Json = False) -> None:
 
 
 @app.command()
-def study(  # options of a command
+def study(
     study: StudyPath,
     part: Part = None,
     run: Annotated[

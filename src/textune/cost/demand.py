@@ -45,8 +45,9 @@ class Demand(Spec):
     """What each trainable parameter has beside it: gradients, fp32 master, two moments."""
     kept_bytes: float = 0.0
     """What the largest training step keeps for its way back; 0 without training."""
-    least_kept: float = 0.0
-    """The same where each micro-batch is one example and layers are run again on the way back."""
+    least_kept: float | None = None
+    """The same where each micro-batch is one example and layers are run again on the way back;
+    None where steps are never divided."""
     sparing: bool = False
     """Whether memory is short, so that steps are made with as little of it as they can be."""
     predict_bytes: float = 0.0
@@ -93,7 +94,7 @@ class Demand(Spec):
 
     def within(self, memory: float, device: Device) -> Demand:
         """As it is done in so much memory: steps keep what there is room for, or the least."""
-        if self.kept_bytes <= self.room(memory, device, sparing=False):
+        if self.least_kept is None or self.kept_bytes <= self.room(memory, device, sparing=False):
             return self
         room = self.room(memory, device, sparing=True)
         kept = max(self.least_kept, min(self.kept_bytes, room))

@@ -73,7 +73,7 @@ def sparing_memory() -> Iterator[None]:
     """A block in which large arrays are taken from the system one by one, and given back.
 
     Then no holes are between them: where layers run again, what is kept of each lies between what
-    comes and goes, and the heap grew to eight times of what a step had. It costs a fifth of the
+    comes and goes, and the heap grew to seven times of what a step needed. It costs a fifth of the
     time. Afterwards memory is kept again.
     """
     option = getattr(ctypes.CDLL(None), "mallopt", None)
