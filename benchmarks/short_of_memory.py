@@ -61,7 +61,7 @@ def train_within(job: Job) -> Training:
     items = items_of(prompter, sentences("train", job.num_examples))
     objective = Objective(CausalEngine(loaded.model).answer_loss, num_answer_tokens)
     spec = TrainingSpec(epochs=1, batch_size=job.batch_size, warmup_steps=WARMUP_STEPS)
-    room = room_beside(loaded.model, adapted, job.memory, keeps_best=False)
+    room = room_beside(adapted, job.memory, keeps_best=False)
     start, losses = time.process_time(), []
     found = accumulation(loaded.model, adapted, objective, items, spec, room)
     trainee: Any = Trainee(adapted, found.loss, micro_batches=found.micro_batches)

@@ -54,7 +54,7 @@ class TunedPredictor(Predictor):
         adapted, readout, model = self.adapted, self.readout, self.readout.engine.model
         items = readout.items(train)
         objective = objective_of(self.method, adapted, readout, spec.objective)
-        room = room_beside(model, adapted, context.memory, keeps_best=bool(valid))
+        room = room_beside(adapted, context.memory, keeps_best=bool(valid))
         gathered = accumulation(model, adapted, objective, items, spec, room)
         trainee = Trainee(
             adapted,

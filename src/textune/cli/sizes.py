@@ -16,7 +16,7 @@ def bytes_of(text: str | None, option: str) -> int | None:
     """
     if text is None:
         return None
-    found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([a-zA-Z]*)\s*", text)
+    found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*([a-zA-Z]*)\s*", text)
     size = float(found[1]) * UNITS.get(found[2].lower(), 0) if found else 0.0
     if size <= 0:
         raise ConfigError(f"{option}: cannot read {text!r}", hint="for example 2GiB or 800MB")

@@ -86,11 +86,9 @@ class Demand(Spec):
 
     def room(self, memory: float, device: Device, *, sparing: bool) -> float:
         """Bytes that a training step may keep in so much memory; below 0 where all is taken."""
-        context = CUDA_CONTEXT_BYTES if device == "cuda" else 0
-        process = PROCESS_BYTES if device == "cpu" else 0
         holes, heap = _heap(device, sparing=sparing)
-        rest = memory - context - process - self.weight_bytes - self.state_bytes
-        return (rest - holes) / heap
+        idle = replace(self, kept_bytes=0.0, predict_bytes=0.0)
+        return (memory - idle.needed_bytes(device) - holes) / heap
 
     def within(self, memory: float, device: Device) -> Demand:
         """As it is done in so much memory: steps keep what there is room for, or the least."""

@@ -202,7 +202,9 @@ def _state_bytes(model: PreTrainedModel) -> int:
 
 
 def kept_bytes(step: Callable[[], torch.Tensor], model: nn.Module) -> int:
-    """Bytes that a step of a model on the meta device keeps for its way back, weights not counted.
+    """Bytes that a step keeps for its way back, its model's weights not counted.
+
+    The model may be on the meta device.
 
     ``step`` gives the loss; every storage counts once.
     """

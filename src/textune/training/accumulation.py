@@ -19,6 +19,7 @@ from textune.cost.memory import sparing_memory
 from textune.engine.footprint import Footprint
 from textune.engine.forecast import kept_bytes
 from textune.engine.packing import Item, longest
+from textune.models.architecture import weight_bytes
 from textune.models.device import device_name
 from textune.models.recompute import recomputing
 from textune.results.record import Setting
@@ -57,11 +58,11 @@ class Accumulation:
     largest: Sequence[Item]
     """No batch is larger."""
     sparing: bool = False
-    """Whether memory is short."""
+    """Whether memory is short; else every batch stays whole, and nobody asks for its size."""
 
     def micro_batches(self, batch: Sequence[Item]) -> list[tuple[Sequence[Item], float]]:
         """The batch in parts, each with its share in the mean loss; whole where there is room."""
-        if self._has_room(batch):
+        if not self.sparing or self._has_room(batch):
             return [(batch, 1.0)]
         kept, between = self.footprint.kept, self.footprint.kept_between
         parts = min(self._divided(batch, kept), self._divided(batch, between), key=self._cost)
@@ -70,7 +71,7 @@ class Accumulation:
 
     def loss(self, part: Sequence[Item]) -> torch.Tensor:
         """Mean loss of a part, with gradient; its layers run again on the way back if need be."""
-        recomputed = not self._has_room(part)
+        recomputed = self.sparing and not self._has_room(part)
         with recomputing(self.model) if recomputed else contextlib.nullcontext():
             return self.objective.loss(part)
 
@@ -147,17 +148,16 @@ def accumulation(
     return replace(found, room=room.sparing, sparing=True)
 
 
-def room_beside(model: nn.Module, adapted: nn.Module, memory: float, *, keeps_best: bool) -> Room:
-    """What model, adapter and optimiser leave of so much memory to a step.
+def room_beside(adapted: nn.Module, memory: float, *, keeps_best: bool) -> Room:
+    """What an adapted model and its optimiser leave of so much memory to a step.
 
     ``keeps_best``: whether the best weights are kept beside the last ones.
     """
-    weights = {id(p): p for p in [*model.parameters(), *adapted.parameters()]}
-    trainable = [p for p in weights.values() if p.requires_grad]
+    trainable = [p for p in adapted.parameters() if p.requires_grad]
     demand = Demand(
         total_params=0,
         trainable_params=0,
-        weight_bytes=sum(p.numel() * p.element_size() for p in weights.values()),
+        weight_bytes=weight_bytes(adapted),
         state_bytes=sum(state_bytes(p, keeps_best=keeps_best) for p in trainable),
     )
     usual, sparing = (demand.room(memory, device_name(), sparing=each) for each in (False, True))
