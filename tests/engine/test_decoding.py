@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from textune.engine import decoding, plain
-from textune.engine.attention import PrefixCache, Rule
+from textune.engine.by_cells import Rule
 from textune.engine.causal import CausalEngine
 from textune.engine.decoding import Free, Segments
+from textune.engine.layout import PrefixCache
 from textune.methods.base import REGISTRY
 from textune.testing import ARCHITECTURES, tiny_items, tiny_model
 

@@ -1,15 +1,19 @@
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 import torch
 
-from textune.engine import plain
+from textune.engine import attention, plain
 from textune.engine.causal import CausalEngine
 from textune.engine.labels import label_tree
 from textune.methods.base import REGISTRY
+from textune.methods.lora import LoRA
+from textune.models.tile_attention import tiles
 from textune.testing import (
     ARCHITECTURES,
     check_packed_equals_plain,
+    gradients,
     tiny_items,
     tiny_model,
 )
@@ -91,3 +95,34 @@ def test_identical_prompts_share_all_but_their_last_token():
     tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
     expected = plain.label_scores(model, prompts, tree.paths)
     torch.testing.assert_close(CausalEngine(model).label_scores(prompts, tree), expected)
+
+
+@pytest.mark.parametrize("before", [0, 3], ids=["", "states before"])
+@pytest.mark.parametrize("objective", ["answer", "labels"])
+@pytest.mark.skipif(tiles() is None, reason="no AMX on this processor")
+def test_attention_on_tiles_trains_as_that_by_cells(before, objective, monkeypatch):
+    """In bf16, where all that is rounded is far from fp32: as near as attention by cells is."""
+    found = {}
+    for name in ("fp32", "cells", "tiles"):
+        with monkeypatch.context() as patch:
+            if name == "cells":
+                patch.setattr(attention, "tiles_for", lambda query: None)
+            method = REGISTRY.get("prefix")(tokens=before) if before else LoRA()
+            model = tiny_model("llama", hidden_size=64, head_dim=32, vocab_size=128)
+            torch.manual_seed(0)
+            adapted = method.apply(model, [])
+            for parameter in adapted.parameters():
+                if parameter.requires_grad:
+                    parameter.data += 0.05 * torch.randn_like(parameter)
+            engine = method.engine(model, adapted)
+            adapted.to(torch.float32 if name == "fp32" else torch.bfloat16)
+            items = [replace(item, answer=(*LABELS[0], 2)) for item in tiny_items(shared=20)]
+            tree = label_tree(LABELS, end=2, names=["a", "b", "c", "d"])
+            by = {"answer": engine.answer_loss, "labels": partial(engine.label_loss, labels=tree)}
+            every = gradients(adapted, by[objective](items)).values()
+            found[name] = torch.cat([gradient.float().flatten() for gradient in every])
+    true = found["fp32"]
+    errors = {name: ((found[name] - true).norm() / true.norm()).item() for name in found}
+    assert 0 < errors["cells"] < 0.15
+    assert 0 < errors["tiles"] < 1.25 * errors["cells"]
+    assert not torch.equal(found["tiles"], found["cells"])

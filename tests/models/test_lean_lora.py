@@ -100,3 +100,57 @@ def test_a_loaded_adapter_is_lean_too(tmp_path):
     LoRA().save(lean, tmp_path)
     again = LoRA().load(tiny_model("llama"), tmp_path)
     assert num_lean(again) == len(layers(lean))
+
+
+def neighbours(model):
+    """Queries, keys and values of one layer."""
+    attention = next(module for module in model.modules() if hasattr(module, "q_proj"))
+    return [attention.q_proj, attention.k_proj, attention.v_proj]
+
+
+def said_by(model, calls):
+    """What layers say of inputs, asked in this order, and gradients where there are any."""
+    outs = [neighbours(model)[at](x) for at, x in calls]
+    model.zero_grad()
+    sum((out * out).sum() for out in outs).backward()
+    return outs, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1,), (0, 0, 1), (0, 1, 1, 2)])
+@pytest.mark.parametrize("is_same", [True, False])
+def test_layers_that_read_the_same_say_what_each_says_alone(order, is_same):
+    lean, _ = adapted_pair(LoRA())
+    maker = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(2, 5, 32, generator=maker) for _ in order]
+    calls = [(at, inputs[0] if is_same else x) for at, x in zip(order, inputs, strict=True)]
+    together = said_by(lean, calls)
+    for layer in layers(lean):
+        layer.together = None
+    alone = said_by(lean, calls)
+    for ours, theirs in zip(together[0], alone[0], strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert together[1].keys() >= alone[1].keys()
+    for name, gradient in together[1].items():
+        expected = alone[1].get(name, torch.zeros_like(gradient))
+        torch.testing.assert_close(gradient, expected)
+
+
+def test_what_was_not_asked_for_is_forgotten_with_the_next_input():
+    lean, _ = adapted_pair(LoRA())
+    first, *others = neighbours(lean)
+    x, y = torch.randn(1, 3, 32), torch.randn(1, 3, 32)
+    first(x)
+    with torch.no_grad():
+        first.lora_A["default"].weight.mul_(2)
+    torch.testing.assert_close(others[0](y), Linear.forward(others[0], y))
+    torch.testing.assert_close(first(y), Linear.forward(first, y))
+
+
+def test_a_neighbour_that_is_more_than_plain_lora_is_left_out():
+    lean, _ = adapted_pair(LoRA())
+    first, second, third = neighbours(lean)
+    second.lora_dropout["default"] = torch.nn.Dropout(0.5)
+    lean.eval()
+    x = torch.randn(1, 3, 32)
+    for layer in (first, second, third):
+        torch.testing.assert_close(layer(x), Linear.forward(layer, x))

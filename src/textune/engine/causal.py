@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from textune.cost.meter import count_work
 from textune.engine import attention, decoding, packing
-from textune.engine.attention import PrefixCache
 from textune.engine.branching import Branch, branches
 from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
+from textune.engine.layout import PrefixCache
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
 from textune.models.attending import attending
+from textune.models.log_probs import log_probs_at
 
 WRITTEN = 8
 """Rows of prompts that are answered together: each token of an answer reads all weights."""
@@ -53,7 +53,9 @@ class CausalEngine:
         start = self._start()
         row, targets = packing.pack_answers(items, virtual=start.virtual, before=start.before)
         logits_RV = self._training_logits(row, start)
-        return functional.cross_entropy(logits_RV, targets.to(logits_RV.device))
+        targets = targets.to(logits_RV.device)
+        places = torch.arange(len(targets), device=targets.device)
+        return -log_probs_at(logits_RV, places, targets).mean()
 
     def label_loss(self, items: Sequence[Item], labels: LabelTree) -> torch.Tensor:
         """The objective ``labels`` of a batch (see ``LabelTree.loss``); has a gradient.
@@ -87,7 +89,7 @@ class CausalEngine:
                 row = packing.pack_prompts(segments, labels.tree, before=cache.length)
                 logits_RV = self._logits(row, _Start(states=cache))
                 self._count(row)
-                scores_NC[chosen] = labels.scores(logits_RV.float(), len(chosen)).cpu()
+                scores_NC[chosen] = labels.scores(logits_RV, len(chosen)).cpu()
         return scores_NC
 
     @torch.no_grad()
@@ -237,10 +239,10 @@ class CausalEngine:
         return logits
 
     def _training_logits(self, row: Row, start: "_Start") -> torch.Tensor:
-        """Logits in fp32, with their gradient; the work is counted with its way back."""
+        """Logits with their gradient; the work is counted with its way back."""
         logits_RV = self._logits(row, start)
         self._count(row, training=[p for p in self.model.parameters() if p.requires_grad])
-        return logits_RV.float()
+        return logits_RV
 
     def _logits(self, row: Row, start: "_Start") -> torch.Tensor:
         """Logits (R, vocabulary) at the row's read places."""

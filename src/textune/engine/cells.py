@@ -9,7 +9,7 @@ K key-value heads, G query heads of one key-value head, D head size.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,6 +29,8 @@ class Block:
     """Place in the flattened block of each token, in the row's order."""
     positions_SL: torch.Tensor
     """Position of each cell, counted from the start of the prefix."""
+    sees: Literal["earlier", "all", "as masked"]
+    """What tokens see of their segment: themselves and earlier ones, all, or as own_SLL says."""
     _seen: dict[int | None, tuple[Seen, Seen]] = field(default_factory=dict)
     _places: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
@@ -39,6 +41,7 @@ class Block:
             own_SLL=self.own_SLL.to(device),
             real_T=self.real_T.to(device),
             positions_SL=self.positions_SL.to(device),
+            sees=self.sees,
         )
 
     def seen(self, prefix: int, window: int | None) -> tuple[Seen, Seen]:

@@ -17,7 +17,9 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from textune.engine.attention import PrefixCache, Rule, register
+from textune.engine.attention import register
+from textune.engine.by_cells import Rule
+from textune.engine.layout import PrefixCache
 from textune.models.kernels import kernels_for
 from textune.models.softmax import hide
 

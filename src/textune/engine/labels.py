@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from textune.core.errors import ConfigError
 from textune.engine.packing import Tree
+from textune.models.log_probs import log_probs_at
 
 FORM = 0.02
 """Weight of the answer's plain likelihood in the objective ``labels``: what makes the model write
@@ -52,29 +53,31 @@ class LabelTree:
 
         The read places of an example are its prompt's end and the nodes of ``with_gold``.
         """
-        log_probs = logits_RV.log_softmax(-1).view(len(gold), -1, logits_RV.shape[-1])
-        gold_N = torch.tensor(gold, device=logits_RV.device)
-        scores_NC = self._paths(log_probs)
+        gold_N, places = torch.tensor(gold, device=logits_RV.device), len(logits_RV) // len(gold)
+        scores_NC = self.scores(logits_RV, len(gold))
         answer_N = scores_NC.gather(1, gold_N[:, None])[:, 0]
         if self.end is not None:
-            answer_N = answer_N + log_probs[:, -1, self.end]
+            last_N = torch.arange(1, len(gold) + 1, device=logits_RV.device) * places - 1
+            end_N = torch.full_like(last_N, self.end)
+            answer_N = answer_N + log_probs_at(logits_RV, last_N, end_N)
         return functional.cross_entropy(scores_NC, gold_N) - FORM * answer_N.mean()
 
     def scores(self, logits_RV: torch.Tensor, size: int) -> torch.Tensor:
-        """Log-likelihood (size, C) from logits at ``1 + nodes`` read places an example."""
-        return self._paths(logits_RV.log_softmax(-1).view(size, -1, logits_RV.shape[-1]))
+        """Log-likelihood (size, C) from logits at the read places of so many examples.
 
-    def _paths(self, log_probs: torch.Tensor) -> torch.Tensor:
-        """Sums (size, C) along the paths, of (size, places, vocabulary)."""
-        size = len(log_probs)
-        columns = [
-            sum(
-                (log_probs[:, at, token] for at, token in zip(read, path, strict=True)),
-                start=log_probs.new_zeros(size),
-            )
-            for path, read in zip(self.paths, self.read_at, strict=True)
+        They begin with ``1 + nodes`` places; those behind are not of labels.
+        """
+        device, width = logits_RV.device, len(logits_RV) // size
+        steps = [
+            (label, at, token)
+            for label, (read, path) in enumerate(zip(self.read_at, self.paths, strict=True))
+            for at, token in zip(read, path, strict=True)
         ]
-        return torch.stack(columns, dim=1)
+        labels, at, tokens = torch.tensor(steps, device=device).T
+        places = torch.arange(size, device=device)[:, None] * width + at
+        words = tokens.expand(size, -1)
+        log_probs = log_probs_at(logits_RV, places.flatten(), words.flatten()).view(size, -1)
+        return log_probs.new_zeros(size, self.num_labels).index_add(1, labels, log_probs)
 
 
 def label_tree(answers: Sequence[Sequence[int]], end: int, names: Sequence[str]) -> LabelTree:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from textune.engine.attention import Layout
 from textune.engine.cells import Block
+from textune.engine.layout import Layout
 
 WASTE = 1.3
 """Most cells of a padded block for each real token; more blocks cost more calls."""
@@ -239,4 +239,5 @@ def _block(
         own_SLL=own_SLL,
         real_T=real_SL.flatten().nonzero().squeeze(-1),
         positions_SL=positions_SL,
+        sees="as masked" if nodes else "all" if both_ways else "earlier",
     )

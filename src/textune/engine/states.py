@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from textune.core.errors import ImpossibleError
-from textune.engine.attention import PrefixCache
+from textune.engine.layout import PrefixCache
 
 
 def sized(config: Any, model: Any) -> Any:

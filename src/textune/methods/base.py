@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-    from textune.engine.attention import PrefixCache
     from textune.engine.causal import CausalEngine
+    from textune.engine.layout import PrefixCache
 
 
 class Hooks:

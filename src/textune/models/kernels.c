@@ -5,53 +5,7 @@
    Arrays are contiguous. Loops are plain, for the compiler to vectorise.
    Legend: T rows, D and N their length. */
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#ifdef FP32
-
-typedef float number;
-
-static inline float wide(number x) { return x; }
-
-static inline number narrow(float x) { return x; }
-
-#else
-
-typedef uint16_t number;
-
-static inline float wide(number x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float value;
-    memcpy(&value, &bits, 4);
-    return value;
-}
-
-/* Round to the nearest, ties to even. */
-static inline number narrow(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, 4);
-    return (number)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-#endif
-
-static inline float rounded(float x) { return wide(narrow(x)); }
-
-/* exp(x) = 2^n 2^f with |f| <= 1/2; 2^f by its series, good to 2e-7; flat beyond the range. */
-static inline float exponential(float x) {
-    float z = x * 1.44269504f;
-    z = z > 126.0f ? 126.0f : z;
-    z = z < -126.0f ? -126.0f : z;
-    float n = rintf(z), f = (z - n) * 0.69314718f;
-    float series = 1.0f + f * (1.0f + f * (0.5f + f * (0.16666667f + f * (0.041666667f
-                   + f * (0.0083333333f + f * 0.0013888889f)))));
-    int32_t bits = ((int32_t)n + 127) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return power * series;
-}
+#include "numbers.h"
 
 /* y = w * rounded(x * scale), scale = 1 / rms(x), kept for the way back. */
 void norm_forward(const number *x, const number *w, number *y, float *scale, long T, long D, float epsilon) {
@@ -171,6 +125,29 @@ void softmax_backward(const number *weights1, const number *weights2, const numb
         float mean = product(weights1 + i, gradient1 + i, N1) + product(weights2 + j, gradient2 + j, N2);
         return_to(weights1 + i, gradient1 + i, to1 + i, N1, mean, scale);
         return_to(weights2 + j, gradient2 + j, to2 + j, N2, mean, scale);
+    }
+}
+
+/* The logarithm of each row's sum of exponentials. */
+void log_sums(const number *logits, float *to, long T, long N) {
+#pragma omp parallel for schedule(static)
+    for (long t = 0; t < T; t++) {
+        const number *restrict row = logits + t * N;
+        float largest = -3e38f, sum = 0;
+        for (long i = 0; i < N; i++) largest = wide(row[i]) > largest ? wide(row[i]) : largest;
+        for (long i = 0; i < N; i++) sum += exponential(wide(row[i]) - largest);
+        to[t] = largest + logf(sum);
+    }
+}
+
+/* Probabilities times a number for each row. */
+void shares(const number *logits, const float *sums, const float *factor, number *to, long T, long N) {
+#pragma omp parallel for schedule(static)
+    for (long t = 0; t < T; t++) {
+        const number *restrict row = logits + t * N;
+        number *restrict out = to + t * N;
+        float sum = sums[t], times = factor[t];
+        for (long i = 0; i < N; i++) out[i] = narrow(times * exponential(wide(row[i]) - sum));
     }
 }
 

@@ -1,10 +1,11 @@
 """Compiled row-wise work on processors, in bf16 and fp32, where the machine has a C compiler.
 
-``kernels.c`` is compiled once for each format and kept in the cache folder. Without a compiler, on
+A source is compiled once for each format and kept in the cache folder. Without a compiler, on
 another device or in another format, callers do the same with torch's operations, which is what
 tests compare with. Threads are those of torch: both use the same OpenMP library.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -21,7 +22,8 @@ from textune.core import files
 from textune.core.errors import StoreError
 from textune.models.fetch import cache_folder
 
-SOURCE = Path(__file__).with_name("kernels.c")
+FOLDER = Path(__file__).parent
+"""Where sources and what they include lie."""
 FLAGS = (
     "-O3",
     "-march=native",
@@ -43,7 +45,7 @@ _Argument = torch.Tensor | int | float | None
 
 
 class Kernels:
-    """The functions of ``kernels.c`` for one format.
+    """The functions of one source for one format.
 
     Tensors are passed by address, whole and contiguous.
     """
@@ -51,9 +53,12 @@ class Kernels:
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
 
-    def run(self, name: str, *arguments: _Argument) -> None:
-        """Call one function."""
-        getattr(self._library, name)(*map(_passed, arguments))
+    def run(self, name: str, *arguments: _Argument) -> int:
+        """Call one function; what it gives counts only where it gives a long."""
+        function = getattr(self._library, name)
+        function.restype = ctypes.c_long
+        given: int = function(*map(_passed, arguments))
+        return given
 
 
 def _passed(argument: _Argument) -> object:
@@ -76,34 +81,46 @@ def kernels_for(*tensors: torch.Tensor) -> Kernels | None:
 @functools.cache
 def compiled(dtype: torch.dtype) -> Kernels | None:
     """The kernels for a format, compiled now or before; None where that is not possible."""
+    return library("kernels.c", FORMATS[dtype]) if dtype in FORMATS else None
+
+
+def library(source: str, defined: Sequence[str] = ()) -> Kernels | None:
+    """What a source of this folder gives, compiled now or before; None where it cannot be."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or dtype not in FORMATS:
+    if compiler is None:
         return None
-    flags = (*FLAGS, *WIDE, *FORMATS[dtype])
+    command = (compiler, *FLAGS, *WIDE, *defined, str(FOLDER / source))
     try:
-        path = cache_folder() / "kernels" / f"{_digest(compiler, flags)}.so"
+        path = cache_folder() / "kernels" / f"{_digest(command)}.so"
         if not path.is_file():
             with files.locked(path.with_suffix(".lock")):
                 if not path.is_file():
-                    _compile(compiler, flags, path)
+                    _compile(command, path)
         return Kernels(path)
     except (OSError, StoreError, subprocess.SubprocessError):
         return None
 
 
-def _digest(compiler: str, flags: Sequence[str]) -> str:
-    """What the result of compiling depends on: source, flags, compiler, processor."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    processor = next((li for li in lines if li.startswith(("flags", "Features"))), "")
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    parts = (SOURCE.read_bytes(), " ".join(flags).encode(), version, processor.encode())
+def _digest(command: Sequence[str]) -> str:
+    """What the result of compiling depends on: sources, command, compiler, processor."""
+    version = subprocess.run([command[0], "--version"], capture_output=True, check=False).stdout
+    sources = [path.read_bytes() for path in sorted(FOLDER.glob("*.[ch]"))]
+    parts = (*sources, " ".join(command).encode(), version, " ".join(processor()).encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _compile(compiler: str, flags: Sequence[str], path: Path) -> None:
+def processor() -> list[str]:
+    """What the processor can do, by the names that the system gives; empty where it tells none."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next((li.split() for li in lines if li.startswith(("flags", "Features"))), [])
+    return []
+
+
+def _compile(command: Sequence[str], path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="textune-") as folder:
         made = Path(folder) / "kernels.so"
-        command = [compiler, *flags, "-o", str(made), str(SOURCE), "-lm"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        whole = [*command, "-o", str(made), "-lm"]
+        subprocess.run(whole, check=True, capture_output=True, timeout=120)
         with files.replacing(path) as temporary:
             shutil.copy(made, temporary)

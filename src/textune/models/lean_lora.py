@@ -1,14 +1,17 @@
 """LoRA layers of ``peft`` that make fewer passes over memory and keep less for the way back.
 
 A layer adds ``scale * B @ A @ x`` to what its frozen linear layer says. Automatic differentiation
-makes the addition, the scale and the sum of both gradients arrays of their own; here they are part
-of the matrix products. A frozen weight in 4 bits is unpacked on the way forward and on the way
-back, and not kept between. Tests hold the layers to peft's.
+makes the addition, the scale and the sum of all gradients arrays of their own; here they are part
+of the matrix products. Layers that read the same (queries, keys and values; both halves of a gated
+unit) are computed when the first is asked: one product with all their ``A``, and one sum of what
+goes back to what they read. A frozen weight in 4 bits is unpacked on the way forward and on the
+way back, and not kept between. Tests hold the layers to peft's.
 
-Legend: T tokens, I inputs, O outputs, R rank.
+Legend: T tokens, I inputs, O outputs, R rank, of all layers that are computed at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +21,10 @@ from torch import nn
 
 Frozen = Callable[[], torch.Tensor]
 """Gives a weight (O, I) that does not train, in the number format of its products."""
+
+
+NEIGHBOURS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Names of layers that may read the same; whether they do is seen when they are asked."""
 
 
 def make_lora_lean(adapted: nn.Module) -> None:
@@ -32,6 +39,36 @@ def make_lora_lean(adapted: nn.Module) -> None:
     for module in adapted.modules():
         if type(module) in lean:
             module.__class__ = lean[type(module)]
+    for module in adapted.modules():
+        for names in NEIGHBOURS:
+            found = [getattr(module, name, None) for name in names]
+            together = Together([layer for layer in found if isinstance(layer, LeanLora)])
+            for layer in together.layers:
+                layer.together = together
+
+
+@dataclass
+class Together:
+    """Layers of which the first that is asked computes for all, where they read the same."""
+
+    layers: "Sequence[LeanLora]"
+    _read: torch.Tensor | None = None
+    _said: dict[int, torch.Tensor] = field(default_factory=dict)
+    """What layers that were not asked yet will say."""
+
+    def said(self, layer: "LeanLora", x: torch.Tensor) -> torch.Tensor | None:
+        """(..., I) to (..., O); None where the layer is more than plain LoRA."""
+        if x is not self._read or id(layer) not in self._said:
+            others = [each for each in self.layers if each is not layer]
+            parts = {each: part for each in (layer, *others) if (part := each.part(x.dtype))}
+            if layer not in parts:
+                return None
+            self._read = x
+            self._said = dict(zip(map(id, parts), _adapted(x, list(parts.values())), strict=True))
+        said = self._said.pop(id(layer))
+        if not self._said:
+            self._read = None
+        return said
 
 
 class LeanLora(nn.Module):
@@ -40,24 +77,26 @@ class LeanLora(nn.Module):
     A subclass says what its frozen weight is.
     """
 
+    together: Together | None = None
+
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """(..., I) to (..., O)."""
+        if not args and not kwargs:
+            together = self.together or Together([self])
+            if (lean := together.said(self, x)) is not None:
+                return lean
+        said: torch.Tensor = super().forward(x, *args, **kwargs)
+        return said
+
+    def part(self, dtype: torch.dtype) -> "Part | None":
+        """What it adds up for inputs of a format; None where it is more than plain LoRA."""
         layer: Any = self
-        name = None if args or kwargs else only_adapter(layer, x.dtype)
-        frozen = self.frozen(x.dtype) if name is not None else None
+        name = only_adapter(layer, dtype)
+        frozen = self.frozen(dtype) if name is not None else None
         if name is None or frozen is None:
-            said: torch.Tensor = super().forward(x, *args, **kwargs)
-            return said
+            return None
         first, second = layer.lora_A[name].weight, layer.lora_B[name].weight
-        out: torch.Tensor = _Adapted.apply(  # type: ignore[no-untyped-call]  # torch's apply
-            x.reshape(-1, x.shape[-1]),
-            frozen,
-            layer.base_layer.bias,
-            first,
-            second,
-            float(layer.scaling[name]),
-        )
-        return out.view(*x.shape[:-1], -1)
+        return Part(frozen, layer.base_layer.bias, first, second, float(layer.scaling[name]))
 
     def frozen(self, dtype: torch.dtype) -> Frozen | None:
         """The weight of the linear layer for inputs of a format; None where it is no such one."""
@@ -90,34 +129,72 @@ def only_adapter(layer: Any, dtype: torch.dtype) -> str | None:
     return name if is_plain else None
 
 
+@dataclass(frozen=True)
+class Part:
+    """One layer: ``x @ W' + b + scale * (x @ A') @ B'`` with a frozen ``W`` and ``b``."""
+
+    frozen: Frozen
+    bias_O: torch.Tensor | None
+    first_RI: torch.Tensor
+    second_OR: torch.Tensor
+    scale: float
+
+
+def _adapted(x: torch.Tensor, parts: Sequence[Part]) -> list[torch.Tensor]:
+    """What layers say of the same (..., I), each (..., O)."""
+    rows = x.reshape(-1, x.shape[-1])
+    adapters = [w for part in parts for w in (part.first_RI, part.second_OR)]
+    outs = _Adapted.apply(rows, parts, *adapters)  # type: ignore[no-untyped-call]  # torch's apply
+    return [out.view(*x.shape[:-1], -1) for out in outs]
+
+
 class _Adapted(torch.autograd.Function):
-    """``x @ W' + b + scale * (x @ A') @ B'`` with a frozen ``W`` and ``b``."""
+    """Layers that read the same: their first and second adapters come after them, in turns."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x_TI: torch.Tensor,
-        frozen: Frozen,
-        bias_O: torch.Tensor | None,
-        first_RI: torch.Tensor,
-        second_OR: torch.Tensor,
-        scale: float,
-    ) -> torch.Tensor:
-        out_TO = nn.functional.linear(x_TI, frozen(), bias_O)
-        narrow_TR = (x_TI @ first_RI.T).mul_(scale)
-        ctx.save_for_backward(x_TI, first_RI, second_OR, narrow_TR)
-        ctx.frozen, ctx.scale = frozen, scale
-        return out_TO.addmm_(narrow_TR, second_OR.T)
+        ctx: Any, x_TI: torch.Tensor, parts: Sequence[Part], *adapters: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        first_RI, seconds = _joined(adapters[0::2]), adapters[1::2]
+        narrow_TR = x_TI @ first_RI.T
+        outs = []
+        for part, second, narrow in zip(parts, seconds, _split(narrow_TR, seconds), strict=True):
+            out_TO = nn.functional.linear(x_TI, part.frozen(), part.bias_O)
+            outs.append(out_TO.addmm_(narrow.mul_(part.scale), second.T))
+        ctx.save_for_backward(x_TI, first_RI, narrow_TR, *seconds)
+        ctx.parts = parts
+        return tuple(outs)
 
     @staticmethod
-    def backward(ctx: Any, gradient_TO: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x_TI, first_RI, second_OR, narrow_TR = ctx.saved_tensors
-        to_narrow_TR = (gradient_TO @ second_OR).mul_(ctx.scale)
-        to_x = to_first = to_second = None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x_TI, first_RI, narrow_TR, *seconds = ctx.saved_tensors
+        together = list(zip(ctx.parts, gradients, seconds, strict=True))
+        to_narrow_TR = _joined([(g @ second).mul_(part.scale) for part, g, second in together], 1)
+        to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = (gradient_TO @ ctx.frozen()).addmm_(to_narrow_TR, first_RI)
-        if ctx.needs_input_grad[3]:
-            to_first = to_narrow_TR.T @ x_TI
-        if ctx.needs_input_grad[4]:
-            to_second = (narrow_TR.T @ gradient_TO).T
-        return to_x, None, None, to_first, to_second, None
+            to_x = gradients[0] @ ctx.parts[0].frozen()
+            for part, g, _ in together[1:]:
+                to_x.addmm_(g, part.frozen())
+            to_x.addmm_(to_narrow_TR, first_RI)
+        needs = ctx.needs_input_grad[2:]
+        to_firsts: Sequence[torch.Tensor | None] = [None] * len(seconds)
+        if any(needs[0::2]):
+            to_firsts = _split((to_narrow_TR.T @ x_TI), seconds, 0)
+        narrows = _split(narrow_TR, seconds)
+        to_seconds = [
+            (narrow.T @ g).T if need else None
+            for narrow, g, need in zip(narrows, gradients, needs[1::2], strict=True)
+        ]
+        both = zip(to_firsts, to_seconds, strict=True)
+        return to_x, None, *(each for pair in both for each in pair)
+
+
+def _joined(parts: Sequence[torch.Tensor], axis: int = 0) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), axis)
+
+
+def _split(
+    joined: torch.Tensor, seconds: Sequence[torch.Tensor], axis: int = 1
+) -> Sequence[torch.Tensor]:
+    """The part of each layer, by the ranks of their second adapters."""
+    return torch.split(joined, [second.shape[1] for second in seconds], axis)

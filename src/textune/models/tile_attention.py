@@ -1,0 +1,128 @@
+"""Attention of packed rows on a processor's matrix tiles (AMX), where it has them, in bf16.
+
+Products and weights stay in the cache, and are computed again on the way back; no token is padded
+in memory. Elsewhere ``engine.by_cells`` does the same with torch's products, which is what tests
+compare with.
+
+Legend: T tokens of the row, N segments, K key-value heads, H query heads, D head size, P keys
+before the row.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from textune.models.kernels import Kernels, library, processor
+
+EARLIER, ALL = -1, -2
+"""Instead of a place among the masks: a token sees itself and earlier ones, or all."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Who sees whom in a row: every token some keys of a prefix, and some of its own segment."""
+
+    table_N5: torch.Tensor
+    """Start in the row, tokens, keys of the prefix that are seen, place and width of the mask."""
+    masks: torch.Tensor
+    """Bytes (tokens, width) of each segment that has a mask, one behind another."""
+    in_row: int
+    """Tokens that open the row as the prefix of the others."""
+    tokens: int
+    """Tokens of all segments; what is behind them in the row is nobody's."""
+
+
+@functools.cache
+def tiles() -> Kernels | None:
+    """The kernels, compiled now or before; None where the processor has no tiles."""
+    kernels = library("attention.c") if "amx_bf16" in processor() else None
+    return kernels if kernels is not None and kernels.run("tiles_allowed") else None
+
+
+def tiles_for(query: torch.Tensor) -> Kernels | None:
+    """What can attend with such queries (..., D); None where torch must."""
+    fits = (
+        query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[-1] % 32 == 0
+    )
+    return tiles() if fits else None
+
+
+def tile_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    before: tuple[torch.Tensor, torch.Tensor],
+    segments: Segments,
+    scale: float,
+) -> torch.Tensor:
+    """Results (T, H, D) of queries (T, H, D), keys and values (T, K, D), and those before.
+
+    These are (K, P, D).
+    """
+    return _Attended.apply(query, key, value, *before, segments, scale)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
+
+
+class _Attended(torch.autograd.Function):
+    """Keeps what it was given, its result and one number for each query."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        keys_before: torch.Tensor,
+        values_before: torch.Tensor,
+        segments: Segments,
+        scale: float,
+    ) -> torch.Tensor:
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+        prefix = _prefix(keys_before, key, segments), _prefix(values_before, value, segments)
+        out, logs = torch.empty_like(query), query.new_empty(query.shape[:2], dtype=torch.float)
+        _run("attention_forward", (query, key, value, *prefix), segments, (out, logs), scale)
+        out[segments.tokens :] = 0
+        ctx.save_for_backward(query, key, value, keys_before, values_before, out, logs)
+        ctx.segments, ctx.scale = segments, scale
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        query, key, value, keys_before, values_before, out, logs = ctx.saved_tensors
+        segments: Segments = ctx.segments
+        prefix = _prefix(keys_before, key, segments), _prefix(values_before, value, segments)
+        given = query, key, value, *prefix
+        back = [torch.empty_like(each) for each in given]
+        results = gradient.contiguous(), out, logs, *back
+        _run("attention_backward", given, segments, results, ctx.scale)
+        of_before = []
+        for to_row, to_prefix in zip(back[1:3], back[3:], strict=True):
+            size = to_prefix.shape[1] - segments.in_row
+            to_row[: segments.in_row] += to_prefix[:, size:].transpose(0, 1)
+            of_before.append(to_prefix[:, :size])
+        for each in back[:3]:
+            each[segments.tokens :] = 0
+        return *back[:3], *of_before, None, None
+
+
+def _prefix(before_KPD: torch.Tensor, row_TKD: torch.Tensor, segments: Segments) -> torch.Tensor:
+    """Keys or values before the row and of its first tokens, heads first."""
+    return torch.cat([before_KPD, row_TKD[: segments.in_row].transpose(0, 1)], 1)
+
+
+def _run(
+    name: str,
+    given: tuple[torch.Tensor, ...],
+    segments: Segments,
+    results: tuple[torch.Tensor, ...],
+    scale: float,
+) -> None:
+    kernels = tiles()
+    assert kernels is not None, "the caller asks for tiles"
+    query, key, prefix = given[0], given[1], given[3]
+    heads, table = key.shape[1], segments.table_N5
+    sizes = len(table), heads, query.shape[1] // heads, query.shape[2], prefix.shape[1]
+    room = kernels.run("attention_room", table, *sizes, int(name == "attention_backward"))
+    scratch = torch.empty(room, dtype=torch.uint8)
+    kernels.run(name, *given, table, segments.masks, *results, scratch, *sizes, scale)
