@@ -7,7 +7,8 @@ from textune.core.errors import ConfigError, ImpossibleError
 from textune.engine.causal import CausalEngine
 from textune.methods.lora import LoRA
 from textune.testing import tiny_items, tiny_model
-from textune.training import checkpoint
+from textune.training import checkpoint, loop
+from textune.training import masters as masters_module
 from textune.training.loop import Trainee, Watch, train
 from textune.training.masters import Masters
 from textune.training.settings import TrainingSpec, rate_at
@@ -130,6 +131,39 @@ def test_masters_in_fp32_keep_updates_that_bf16_would_lose():
         masters.step(1e-4)  # each alone is below what bf16 can show beside 1
     assert torch.allclose(masters.masters[0], torch.full((4,), 1 - 40e-4), atol=1e-5)
     assert (parameter < 1).all()
+
+
+def test_an_update_at_once_is_that_of_torch(monkeypatch):
+    found = {}
+    for name in ("compiled", "torch"):
+        if name == "torch":
+            monkeypatch.setattr(masters_module, "update_of", lambda parameter: None)
+        maker = torch.Generator().manual_seed(0)
+        shapes = (7, 33), (5,), (1000,)
+        drawn = [torch.randn(shape, generator=maker) for shape in shapes]
+        parameters = [torch.nn.Parameter(values.bfloat16()) for values in drawn[:2]]
+        parameters.append(torch.nn.Parameter(drawn[2]))  # fp32, which is torch's in any case
+        masters = Masters(parameters, weight_decay=0.1, factors=[1.0, 4.0, 1.0])
+        assert (masters.masters[0].grad is None) == (name == "compiled")
+        for _ in range(5):
+            for parameter in parameters:
+                parameter.grad.copy_(torch.randn(parameter.shape, generator=maker))
+            masters.step(1e-2, clip=0.5)
+        found[name] = masters.state(), [p.detach().clone() for p in parameters]
+    assert found["compiled"][0].keys() == found["torch"][0].keys()
+    for name, tensor in found["torch"][0].items():
+        torch.testing.assert_close(found["compiled"][0][name], tensor, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(found["compiled"][1], found["torch"][1], strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_together_are_no_longer_than_asked():
+    adapted, engine = setup()
+    trainable = [p for p in adapted.parameters() if p.requires_grad]
+    engine.answer_loss(ITEMS).backward()
+    norm = torch.cat([p.grad.flatten() for p in trainable]).norm().item()
+    assert loop._clip(trainable, norm / 4) == pytest.approx(0.25, rel=1e-4)
+    assert loop._clip(trainable, norm * 4) == 1.0
 
 
 def test_the_rate_rises_linearly_then_falls_as_half_a_cosine():

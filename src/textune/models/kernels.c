@@ -151,6 +151,22 @@ void shares(const number *logits, const float *sums, const float *factor, number
     }
 }
 
+/* One update of AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101, algorithm 2) with gradients that are
+   multiplied by `clip` first. Masters and moments are fp32; parameters are what masters are rounded to.
+   `shrink` is what weight decay leaves, `first` and `second` how much of the moments stays, `size` the learning
+   rate over the first moment's correction, `root` the root of the second's. */
+void adamw(const number *gradient, float *master, float *moment, float *square, number *parameter, long N,
+           float clip, float shrink, float first, float second, float size, float root, float epsilon) {
+#pragma omp parallel for schedule(static)
+    for (long i = 0; i < N; i++) {
+        float g = wide(gradient[i]) * clip;
+        float m = moment[i] + (1.0f - first) * (g - moment[i]), v = second * square[i] + (1.0f - second) * g * g;
+        float p = shrink * master[i] - size * m / (sqrtf(v) / root + epsilon);
+        moment[i] = m, square[i] = v, master[i] = p;
+        parameter[i] = narrow(p);
+    }
+}
+
 /* Rotary positions of heads (T, H, D): x * cosine + (-second half | first half) * sine * sign.
 
    Cosine and sine (T, D) are alike in both halves, so the way back is the same with sign -1. */

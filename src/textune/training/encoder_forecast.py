@@ -8,7 +8,7 @@ from textune.cost.demand import Demand
 from textune.engine.encoder import Encoded, EncoderEngine, in_batches
 from textune.engine.forecast import PASSES, kept_bytes
 from textune.models.architecture import weight_bytes
-from textune.training.forecast import UPDATE_BYTES, state_bytes
+from textune.training.forecast import state_bytes, update_bytes
 from textune.training.settings import TrainingSpec
 
 
@@ -27,6 +27,7 @@ def encoder_demand(
     kept = kept_bytes(lambda: engine.loss(_with_any_targets(largest, engine)), model.train())
     model.eval()
     params = sum(p.numel() for p in model.parameters())
+    updated = sum(map(update_bytes, model.parameters()))
     passes, steps = spec.passes(len(train)), spec.total_steps(len(train))
     fitted = passes * sum(map(engine.num_cells, batches))
     checked, tested = passes * _predicted(valid, engine), _predicted(test, engine)
@@ -39,7 +40,7 @@ def encoder_demand(
         state_bytes=sum(state_bytes(p, keeps_best=bool(valid)) for p in model.parameters()),
         kept_bytes=float(kept),
         fit_flops=engine.flops(fitted, passes=3) + engine.flops(checked, passes=1),
-        fit_traffic=moved * fitted + steps * UPDATE_BYTES * params,
+        fit_traffic=moved * fitted + steps * updated,
         predict_flops=engine.flops(tested, passes=1),
         predict_traffic=moved / 3 * tested,
     )

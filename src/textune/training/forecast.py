@@ -24,12 +24,14 @@ from textune.engine.packing import Item, longest
 from textune.engine.work import work_model
 from textune.methods.base import Method
 from textune.models.architecture import packed_parameters, weight_bytes
+from textune.training.masters import update_of
 from textune.training.settings import TrainingSpec
 
-UPDATE_BYTES = 48
-"""Moved for each trainable parameter in a step: its 16-bit gradient is read and scaled by clipping
-(6) and copied to the master's (6), AdamW reads four numbers and writes three (28), the master is
-copied back (6), the gradient is zeroed (2)."""
+UPDATE_BYTES, UPDATE_BYTES_AT_ONCE = 52, 32
+"""Moved for each trainable parameter in a step: its 16-bit gradient is read for its norm (2) and
+copied to the master's (6), which is clipped (8), AdamW reads four numbers and writes three (28),
+the master is copied back (6), the gradient is zeroed (2). At once: norm and zeros (4), and a pass
+that reads the gradient and three numbers, and writes these and the parameter (28)."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _passing(
     """Everything but weights; ``unpacked`` are those that a pass unpacks from 4 bits."""
     trainable = [p for p in adapted.parameters() if p.requires_grad]
     num_trainable = sum(p.numel() for p in trainable)
+    updated = sum(update_bytes(p) for p in trainable)
     layers = model.config.get_text_config().num_hidden_layers
     prompts = [item.prompt for item in course.train]
     passes, steps = spec.passes(len(prompts)), spec.total_steps(len(prompts))
@@ -158,7 +161,7 @@ def _passing(
         kept_bytes=step.kept + step.kept / layers + gradient,
         least_kept=step.least + gradient,
         fit_flops=fitting.flops(work, training=True) + checking.flops(work, training=False),
-        fit_traffic=PASSES * rate * fitting.tokens + steps * UPDATE_BYTES * num_trainable,
+        fit_traffic=PASSES * rate * fitting.tokens + steps * updated,
         unpacked=2.0 * steps * unpacked,
         predict_unpacked=scoring.predict_passes * unpacked,
         launches=3.0 * steps * layers,
@@ -179,9 +182,16 @@ def _bytes(parameter: nn.Parameter) -> int:
 def state_bytes(parameter: nn.Parameter, *, keeps_best: bool) -> int:
     """What a trainable parameter has beside it, as ``training.masters`` makes it.
 
-    Gradient and moments, a master with its gradient, and the best values where they are kept.
+    Gradient and moments, a master, with its gradient where it is not updated at once, and the best
+    values where they are kept.
     """
     each = parameter.element_size() + 8 + 4 * keeps_best
     if parameter.dtype != torch.float32:
-        each += 8
+        each += 8 if update_of(parameter) is None else 4
+    return parameter.numel() * each
+
+
+def update_bytes(parameter: nn.Parameter) -> int:
+    """What an update of it moves."""
+    each = UPDATE_BYTES if update_of(parameter) is None else UPDATE_BYTES_AT_ONCE
     return parameter.numel() * each

@@ -103,8 +103,8 @@ def train(
             loss = _way_back(trainee, batch, accelerator)
         if (penalty := hooks.penalty()) is not None:
             accelerator.backward(penalty)
-        accelerator.clip_grad_norm_(trainable, spec.max_grad_norm)
-        masters.step(lr * rate_at(step, total=total, warmup=warmup))
+        clip = _clip(trainable, spec.max_grad_norm)
+        masters.step(lr * rate_at(step, total=total, warmup=warmup), clip=clip)
         hooks.after_step(step + 1)
         masters.clear()
         value = loss.item()
@@ -119,6 +119,12 @@ def train(
     keeper.restore_best(progress, last=len(progress.losses) - 1)
     trainee.model.eval()
     return progress
+
+
+def _clip(parameters: Sequence[nn.Parameter], most: float) -> float:
+    """What gradients are multiplied by, so that their norm together is ``most`` or less."""
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    return min(1.0, most / (norm.item() + 1e-6))
 
 
 def _way_back(trainee: Trainee[T], batch: Sequence[T], accelerator: Accelerator) -> torch.Tensor:

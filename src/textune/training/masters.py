@@ -5,13 +5,20 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from textune.models.device import device_name
+from textune.models.kernels import Kernels, compiled
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Of AdamW."""
+
 
 class Masters:
     """AdamW on fp32 copies of parameters that the model holds in its own format.
 
-    A fp32 parameter is its own master. Gradients are read from the model, updates written back.
-    Gradients and moments are made once, before any step, and kept: scattered between the
-    activations of a step, they would break up the heap.
+    A fp32 parameter is its own master. Gradients are read from the model, updates written back:
+    in one pass where that is compiled (``models.kernels``), else by torch's optimiser. Gradients
+    and moments are made once, before any step, and kept: scattered between the activations of a
+    step, they would break up the heap.
     """
 
     def __init__(
@@ -37,26 +44,55 @@ class Masters:
         ]
         on_cpu = all(m.device.type == "cpu" for m in self.masters)  # elsewhere torch chooses well
         self.optimizer = torch.optim.AdamW(
-            groups, lr=0.0, weight_decay=weight_decay, fused=on_cpu or None
+            groups,
+            lr=0.0,
+            betas=BETAS,
+            eps=EPSILON,
+            weight_decay=weight_decay,
+            fused=on_cpu or None,
         )
         for parameter, master in zip(self.parameters, self.masters, strict=True):
             parameter.grad = torch.zeros_like(parameter)
-            if parameter is not master:
+            if parameter is not master and update_of(parameter) is None:
                 master.grad = torch.zeros_like(master)
             moments = {name: torch.zeros_like(master) for name in ("exp_avg", "exp_avg_sq")}
             self.optimizer.state[master] = {"step": torch.tensor(0.0), **moments}
 
-    def step(self, lr: float) -> None:
-        """One update with the gradients that the model's parameters hold now."""
+    def step(self, lr: float, *, clip: float = 1.0) -> None:
+        """One update with the gradients that the model's parameters hold now, times ``clip``.
+
+        Those of fp32 parameters are multiplied in place, for whoever reads them afterwards.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["factor"]
+        rates = {m: group["lr"] for group in self.optimizer.param_groups for m in group["params"]}
         for parameter, master in zip(self.parameters, self.masters, strict=True):
-            if parameter is not master:
-                _gradient(master).copy_(_gradient(parameter))
-        self.optimizer.step()
+            if parameter is master:
+                _gradient(parameter).mul_(clip)
+            elif (kernels := update_of(parameter)) is not None:
+                self._update(kernels, parameter, master, rates[master], clip)
+            else:
+                _gradient(master).copy_(_gradient(parameter)).mul_(clip)
+        self.optimizer.step()  # of masters that have a gradient of their own
         for parameter, master in zip(self.parameters, self.masters, strict=True):
-            if parameter is not master:
+            if parameter is not master and master.grad is not None:
                 parameter.data.copy_(master.data)
+
+    def _update(
+        self,
+        kernels: Kernels,
+        parameter: nn.Parameter,
+        master: nn.Parameter,
+        lr: float,
+        clip: float,
+    ) -> None:
+        """The same for one parameter, in one pass."""
+        state, decay = self.optimizer.state[master], self.optimizer.defaults["weight_decay"]
+        state["step"] += 1
+        first, second = (1.0 - beta ** int(state["step"]) for beta in BETAS)
+        arrays = _gradient(parameter), master.data, state["exp_avg"], state["exp_avg_sq"]
+        factors = clip, 1.0 - lr * decay, *BETAS, lr / first, second**0.5, EPSILON
+        kernels.run("adamw", *arrays, parameter.data, parameter.numel(), *factors)
 
     def clear(self) -> None:
         """Set all gradients to zero."""
@@ -93,3 +129,10 @@ class Masters:
 def _gradient(parameter: nn.Parameter) -> torch.Tensor:
     assert parameter.grad is not None, "gradients are made at the start and kept"
     return parameter.grad
+
+
+def update_of(parameter: nn.Parameter) -> Kernels | None:
+    """What updates a parameter in one pass on this machine; None where torch must."""
+    if device_name() != "cpu" or parameter.dtype == torch.float32 or not parameter.is_contiguous():
+        return None
+    return compiled(parameter.dtype)
