@@ -147,3 +147,46 @@ def test_results_repeat_with_any_number_of_threads():
     torch.set_num_threads(before)
     for each in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], each, strict=True))
+
+
+def dropping(inputs, segments, scale, *, seed=0, dropout=0.3):
+    torch.manual_seed(seed)
+    query, key, value, *before = inputs
+    return tile_attention(query, key, value, tuple(before), segments, scale, dropout)
+
+
+@needs_tiles
+def test_a_share_of_weights_is_dropped_and_the_way_back_drops_the_same():
+    """With as many values as keys, each a unit vector, results are the weights themselves."""
+    before, in_row, length, heads, groups, width = 32, 0, 32, 2, 3, 64
+    segments = segments_of(before, in_row, [(length, EARLIER)])
+    case = heads, groups, width, before, in_row, [(length, EARLIER)]
+    inputs = drawn(case, filling=0)
+    units = torch.eye(width).bfloat16().expand(heads, -1, -1)
+    shown = [*inputs[:2], units[:, before:].transpose(0, 1), inputs[3], units[:, :before]]
+    whole, left = attended(shown, segments, 0.125), dropping(shown, segments, 0.125)
+    seen = torch.ones(length, width, dtype=torch.bool).tril(before)[:, None].expand_as(whole)
+    kept = left != 0
+    assert not left[~seen].any()
+    assert kept[seen].float().mean().item() == pytest.approx(0.7, abs=0.02)
+    for axis in (0, 2):  # no key and no token is dropped or kept as a whole
+        share = kept[..., :before].float().mean(axis)
+        assert (share - 0.7).abs().max() < 0.35
+    torch.testing.assert_close(left[kept], (whole / 0.7)[kept], rtol=2**-6, atol=1e-3)
+    assert torch.equal(left, dropping(shown, segments, 0.125))
+    assert not torch.equal(left, dropping(shown, segments, 0.125, seed=1))
+
+    def exact(inputs, segments, scale):
+        query, key, value, *before = inputs
+        keys, values = (
+            torch.cat([b.transpose(0, 1), x]) for b, x in zip(before, (key, value), strict=True)
+        )
+        keys, values = (x.repeat_interleave(groups, 1).transpose(0, 1) for x in (keys, values))
+        products = query.transpose(0, 1) @ keys.transpose(1, 2) * scale
+        weights = products.masked_fill(~seen.transpose(0, 1), -torch.inf).softmax(-1)
+        return (weights * kept.transpose(0, 1) / 0.7 @ values).transpose(0, 1)
+
+    ours = with_gradients(dropping, inputs, segments)
+    theirs = with_gradients(exact, [each.float() for each in inputs], segments)
+    for got, true in zip(ours, theirs, strict=True):
+        assert (got.float() - true).norm() <= 2**-8 * true.norm()

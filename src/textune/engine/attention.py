@@ -55,7 +55,9 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     _keep(layout, module, before, (key[0], value[0]))
     asked, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
     if tiles_for(query) is not None and rule.is_plain and not layout.reaches(sliding_window):
-        mixed = tile_attention(asked, keys, values, before, layout.segments, rule.scale)
+        mixed = tile_attention(
+            asked, keys, values, before, layout.segments, rule.scale, rule.dropout
+        )
     else:
         mixed = by_cells(asked, keys, values, before, layout, sliding_window, rule)
     return mixed.unsqueeze(0), None

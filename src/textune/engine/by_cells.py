@@ -39,8 +39,8 @@ class Rule:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a softmax of scaled products, and no more."""
-        return self.softcap is None and not self.dropout
+        """Whether it is a softmax of scaled products, whose weights may be dropped."""
+        return self.softcap is None and self.dropout < 1
 
     def capped(self, products: torch.Tensor) -> torch.Tensor:
         """Products after the soft cap that some models have."""

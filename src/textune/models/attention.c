@@ -17,15 +17,18 @@ static float largest_seen(const float *row, const uint8_t *mask, long n) {
     return _mm512_reduce_max_ps(largest);
 }
 
-/* Exponentials of scaled products less a number, zeros where nothing is seen; gives their sum. */
-static float raised(const float *row, const uint8_t *mask, number *to, long n, long all, float scale, float less) {
-    __m512 sum = _mm512_setzero_ps(), factor = _mm512_set1_ps(scale), off = _mm512_set1_ps(less), part[2];
+/* Exponentials of scaled products less a number, zeros where nothing is seen or it is dropped; gives the sum of
+   all that is seen. */
+static float raised(const Plan *plan, const float *row, const uint8_t *mask, number *to, long n, long all, float less,
+                    uint32_t place) {
+    __m512 sum = _mm512_setzero_ps(), factor = _mm512_set1_ps(plan->scale), off = _mm512_set1_ps(less), part[2];
     for (long i = 0; i < all; i += PAD) {
         for (int half = 0; half < 2; half++) {
             long at = i + half * SIDE;
             __m512 distance = _mm512_fmsub_ps(_mm512_loadu_ps(row + at), factor, off);
             part[half] = _mm512_maskz_mov_ps(lanes(n - at, mask ? mask + at : 0), exponentials(distance));
             sum = _mm512_add_ps(sum, part[half]);
+            if (plan->limit) part[half] = _mm512_mul_ps(part[half], factors_at(plan, counted_from(place + at)));
         }
         put(to + i, part[0], part[1]);
     }
@@ -51,9 +54,11 @@ static void look(const Plan *plan, long k, long pad, number *out, float *logs) {
         float *row = products + r * W;
         float largest = largest_seen(row, 0, segment->shared), own_largest = largest_seen(row + shared, mask, seen);
         float less = plan->scale * (own_largest > largest ? own_largest : largest);
-        sums[r] = raised(row, 0, weights + r * W, segment->shared, shared, plan->scale, less)
-                  + raised(row + shared, mask, weights + r * W + shared, seen, own, plan->scale, less);
-        logs[(segment->start + token) * plan->K * G + k * G + (first + r) % G] = less + logf(sums[r]);
+        long head = k * G + (first + r) % G;
+        uint32_t place = place_of(plan, segment->start + token, head);
+        sums[r] = raised(plan, row, 0, weights + r * W, segment->shared, shared, less, place)
+                  + raised(plan, row + shared, mask, weights + r * W + shared, seen, own, less, place + shared);
+        logs[(segment->start + token) * plan->K * G + head] = less + logf(sums[r]);
     }
     memset(weights + rows * W, 0, (PAD - rows) * W * sizeof(number));
     multiply(weights, W, plan->values.along + at, padded(plan->P) / PAD, shared, D, mixed, D, 0);
@@ -81,10 +86,11 @@ static void lay_rows(const Plan *plan, const number *from, Forms *to, int back) 
 
 void attention_forward(const number *queries, const number *keys, const number *values, const number *prefix_keys,
                        const number *prefix_values, const Segment *segments, const uint8_t *masks, number *out,
-                       float *logs, char *room, long N, long K, long G, long D, long P, float scale) {
+                       float *logs, char *room, long N, long K, long G, long D, long P, float scale, float dropout,
+                       long seed) {
     Plan plan = {.segments = segments, .masks = masks, .N = N, .K = K, .G = G, .D = D, .P = P, .scale = scale};
     furnish(&plan, room, 0);
-    place(&plan);
+    place(&plan, dropout, seed);
 #pragma omp parallel
     {
         ready_tiles();
@@ -105,24 +111,28 @@ static void lay_means(const Plan *plan, const number *gradient, const number *ou
         long k = task % K, n = task / K, rows = plan->segments[n].length * G;
         float *log = plan->logs + k * plan->num_rows + plan->rows_at[n];
         float *mean = plan->means + k * plan->num_rows + plan->rows_at[n];
+        uint32_t *place = plan->places + k * plan->num_rows + plan->rows_at[n];
         for (long r = 0; r < padded(rows); r++) {
-            long head = (plan->segments[n].start + r / G) * K * G + k * G + r % G;
+            long token = plan->segments[n].start + r / G, head = token * K * G + k * G + r % G;
             float sum = 0;
             for (long d = 0; r < rows && d < D; d++) sum += wide(gradient[head * D + d]) * wide(out[head * D + d]);
             log[r] = r < rows ? logs[head] : NOBODY, mean[r] = sum;
+            place[r] = place_of(plan, token, k * G + r % G);
         }
     }
 }
 
 /* From products, and the gradients of weights, to the gradients of products; zeros from n on. */
-static void slopes(const float *products, const float *gradients, const uint8_t *mask, number *to, long n, long all,
-                   float scale, float log, float mean) {
-    __m512 factor = _mm512_set1_ps(scale), off = _mm512_set1_ps(log), middle = _mm512_set1_ps(mean), part[2];
+static void slopes(const Plan *plan, const float *products, const float *gradients, const uint8_t *mask, number *to,
+                   long n, long all, float log, float mean, uint32_t place) {
+    __m512 factor = _mm512_set1_ps(plan->scale), off = _mm512_set1_ps(log), middle = _mm512_set1_ps(mean), part[2];
     for (long i = 0; i < all; i += PAD) {
         for (int half = 0; half < 2; half++) {
             long at = i + half * SIDE;
             __m512 weight = exponentials(_mm512_fmsub_ps(_mm512_loadu_ps(products + at), factor, off));
-            __m512 slope = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(gradients + at), middle), factor);
+            __m512 gradient = _mm512_loadu_ps(gradients + at);
+            if (plan->limit) gradient = _mm512_mul_ps(gradient, factors_at(plan, counted_from(place + at)));
+            __m512 slope = _mm512_mul_ps(_mm512_sub_ps(gradient, middle), factor);
             part[half] = _mm512_maskz_mul_ps(lanes(n - at, mask ? mask + at : 0), weight, slope);
         }
         put(to + i, part[0], part[1]);
@@ -148,9 +158,10 @@ static void back_to_rows(const Plan *plan, long k, long pad, number *to_queries)
         const uint8_t *mask;
         long seen = sees(plan, segment, (first + r) / G, &mask), i = r * W;
         float log = plan->logs[row_at + r], mean = plan->means[row_at + r];
-        slopes(products + i, gradients + i, 0, weights + i, segment->shared, shared, plan->scale, log, mean);
+        uint32_t place = plan->places[row_at + r];
+        slopes(plan, products + i, gradients + i, 0, weights + i, segment->shared, shared, log, mean, place);
         i += shared;
-        slopes(products + i, gradients + i, mask, weights + i, seen, own, plan->scale, log, mean);
+        slopes(plan, products + i, gradients + i, mask, weights + i, seen, own, log, mean, place + shared);
     }
     memset(weights + rows * W, 0, (PAD - rows) * W * sizeof(number));
     float *mixed = products;
@@ -172,17 +183,24 @@ static void column_of(const Plan *plan, const Segment *segment, long key, long f
 }
 
 /* Weights of rows on one key, and the gradients of its products with them; zeros before the first that sees it. */
-static void column_slopes(const float *products, const float *gradients, const uint8_t *seen, number *weights,
-                          number *to, long first, long rows, float scale, const float *logs, const float *means) {
-    __m512 factor = _mm512_set1_ps(scale), weight[2], slope[2];
+static void column_slopes(const Plan *plan, const float *products, const float *gradients, const uint8_t *seen,
+                          number *weights, number *to, long first, long rows, long row_at, long key) {
+    const float *logs = plan->logs + row_at, *means = plan->means + row_at;
+    __m512 factor = _mm512_set1_ps(plan->scale), weight[2], slope[2];
     for (long i = 0; i < rows; i += PAD) {
         for (int half = 0; half < 2; half++) {
             long at = i + half * SIDE;
             __mmask16 see = lanes(rows, seen ? seen + at : 0) & ~lanes(first - at, 0);
             __m512 distance = _mm512_fmsub_ps(_mm512_loadu_ps(products + at), factor, _mm512_loadu_ps(logs + at));
             weight[half] = _mm512_maskz_mov_ps(see, exponentials(distance));
-            slope[half] = _mm512_sub_ps(_mm512_loadu_ps(gradients + at), _mm512_loadu_ps(means + at));
+            __m512 gradient = _mm512_loadu_ps(gradients + at), kept = _mm512_set1_ps(1.0f);
+            if (plan->limit) {
+                __m512i places = _mm512_loadu_si512(plan->places + row_at + at);
+                kept = factors_at(plan, _mm512_add_epi32(places, _mm512_set1_epi32(key)));
+            }
+            slope[half] = _mm512_fmsub_ps(gradient, kept, _mm512_loadu_ps(means + at));
             slope[half] = _mm512_mul_ps(weight[half], _mm512_mul_ps(slope[half], factor));
+            weight[half] = _mm512_mul_ps(weight[half], kept);
         }
         put(weights + i, weight[0], weight[1]);
         put(to + i, slope[0], slope[1]);
@@ -211,8 +229,8 @@ static void gather_from(const Plan *plan, long k, long n, int is_own, long key, 
             if (is_masked) column_of(plan, segment, key + j, from, rows, seen);
             long first = is_earlier ? (key + j) * G - from : 0;
             first = first < 0 ? 0 : first < rows ? first : rows;
-            column_slopes(products + j * W, gradients + j * W, is_masked ? seen : 0, weights + j * W, slope + j * W,
-                          first, rows, plan->scale, plan->logs + row_at, plan->means + row_at);
+            column_slopes(plan, products + j * W, gradients + j * W, is_masked ? seen : 0, weights + j * W, slope + j * W,
+                          first, rows, row_at, key + j + (is_own ? padded(segment->shared) : 0));
         }
         for (long j = num_keys; j < PAD; j++) {
             memset(weights + j * W, 0, rows * sizeof(number));
@@ -249,10 +267,10 @@ void attention_backward(const number *queries, const number *keys, const number 
                         const number *prefix_values, const Segment *segments, const uint8_t *masks,
                         const number *gradient, const number *out, const float *logs, number *to_queries,
                         number *to_keys, number *to_values, number *to_prefix_keys, number *to_prefix_values,
-                        char *room, long N, long K, long G, long D, long P, float scale) {
+                        char *room, long N, long K, long G, long D, long P, float scale, float dropout, long seed) {
     Plan plan = {.segments = segments, .masks = masks, .N = N, .K = K, .G = G, .D = D, .P = P, .scale = scale};
     furnish(&plan, room, 1);
-    place(&plan);
+    place(&plan, dropout, seed);
 #pragma omp parallel
     {
         ready_tiles();

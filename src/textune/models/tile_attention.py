@@ -14,8 +14,11 @@ from typing import Any
 
 import torch
 
+from textune.models.dropout import KEYS
 from textune.models.kernels import Kernels, library, processor
 
+Factors = tuple[float, float, int]
+"""Scale of products, dropout of weights, and the seed of what is dropped."""
 EARLIER, ALL = -1, -2
 """Instead of a place among the masks: a token sees itself and earlier ones, or all."""
 
@@ -56,12 +59,15 @@ def tile_attention(
     before: tuple[torch.Tensor, torch.Tensor],
     segments: Segments,
     scale: float,
+    dropout: float = 0.0,
 ) -> torch.Tensor:
     """Results (T, H, D) of queries (T, H, D), keys and values (T, K, D), and those before.
 
-    These are (K, P, D).
+    These are (K, P, D). With dropout each weight is 0 with that probability, or else divided by
+    the rest (Srivastava et al., 2014, JMLR 15, section 4); torch's seed decides which.
     """
-    return _Attended.apply(query, key, value, *before, segments, scale)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
+    seed = int(torch.randint(KEYS, (), device="cpu")) if dropout else 0
+    return _Attended.apply(query, key, value, *before, segments, (scale, dropout, seed))  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
 
 
 class _Attended(torch.autograd.Function):
@@ -76,15 +82,15 @@ class _Attended(torch.autograd.Function):
         keys_before: torch.Tensor,
         values_before: torch.Tensor,
         segments: Segments,
-        scale: float,
+        factors: Factors,
     ) -> torch.Tensor:
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         prefix = _prefix(keys_before, key, segments), _prefix(values_before, value, segments)
         out, logs = torch.empty_like(query), query.new_empty(query.shape[:2], dtype=torch.float)
-        _run("attention_forward", (query, key, value, *prefix), segments, (out, logs), scale)
+        _run("attention_forward", (query, key, value, *prefix), segments, (out, logs), factors)
         out[segments.tokens :] = 0
         ctx.save_for_backward(query, key, value, keys_before, values_before, out, logs)
-        ctx.segments, ctx.scale = segments, scale
+        ctx.segments, ctx.factors = segments, factors
         return out
 
     @staticmethod
@@ -95,7 +101,7 @@ class _Attended(torch.autograd.Function):
         given = query, key, value, *prefix
         back = [torch.empty_like(each) for each in given]
         results = gradient.contiguous(), out, logs, *back
-        _run("attention_backward", given, segments, results, ctx.scale)
+        _run("attention_backward", given, segments, results, ctx.factors)
         of_before = []
         for to_row, to_prefix in zip(back[1:3], back[3:], strict=True):
             size = to_prefix.shape[1] - segments.in_row
@@ -116,7 +122,7 @@ def _run(
     given: tuple[torch.Tensor, ...],
     segments: Segments,
     results: tuple[torch.Tensor, ...],
-    scale: float,
+    factors: Factors,
 ) -> None:
     kernels = tiles()
     assert kernels is not None, "the caller asks for tiles"
@@ -125,4 +131,4 @@ def _run(
     sizes = len(table), heads, query.shape[1] // heads, query.shape[2], prefix.shape[1]
     room = kernels.run("attention_room", table, *sizes, int(name == "attention_backward"))
     scratch = torch.empty(room, dtype=torch.uint8)
-    kernels.run(name, *given, table, segments.masks, *results, scratch, *sizes, scale)
+    kernels.run(name, *given, table, segments.masks, *results, scratch, *sizes, *factors)

@@ -42,12 +42,14 @@ typedef struct {
     const Segment *segments;
     const uint8_t *masks;
     long N, K, G, D, P;
-    float scale;
+    float scale, kept;              /* what weights that are not dropped are multiplied by */
+    uint32_t limit, first, second;  /* numbers below the limit are dropped; the keys of numbers that look drawn */
     long num_keys, num_rows, widest; /* of a head, padded; of the longest row of products */
     long *keys_at, *rows_at;         /* where each segment's begin (N + 1) */
     long *segment_of;                /* of each pad of rows */
     Forms queries, keys, values, gradients;
     float *logs, *means; /* of each row: its logarithm, and the mean that softmax's way back takes off */
+    uint32_t *places;    /* of each row: where its numbers that look drawn begin */
     float *products;     /* for each thread, two strips of fp32 and two of numbers */
     number *weights;
 } Plan;
@@ -86,6 +88,7 @@ static char *furnish(Plan *plan, char *room, int back) {
     }
     plan->logs = cut(&room, plan->K * plan->num_rows * sizeof(float));
     plan->means = cut(&room, plan->K * plan->num_rows * sizeof(float));
+    plan->places = cut(&room, plan->K * plan->num_rows * sizeof(uint32_t));
     long strip = PAD * plan->widest * omp_get_max_threads();
     plan->products = cut(&room, 2 * strip * sizeof(float)), plan->weights = cut(&room, 2 * strip * sizeof(number));
     return room;
@@ -96,7 +99,9 @@ long attention_room(const Segment *segments, long N, long K, long G, long D, lon
     return furnish(&plan, 0, back) - (char *)0;
 }
 
-static void place(Plan *plan) {
+static void place(Plan *plan, float dropout, long keys) {
+    plan->limit = (uint32_t)(dropout * 4294967296.0), plan->kept = 1.0f / (1.0f - dropout);
+    plan->first = (uint32_t)keys, plan->second = (uint32_t)((uint64_t)keys >> 32);
     long key = padded(plan->P), row = 0;
     for (long n = 0; n < plan->N; n++) {
         plan->keys_at[n] = key, plan->rows_at[n] = row;
@@ -225,6 +230,25 @@ static __m512 exponentials(__m512 x) {
     const float factors[] = {0.0096181291f, 0.055504109f, 0.24022651f, 0.69314718f, 1.0f};
     for (int i = 0; i < 5; i++) series = _mm512_fmadd_ps(series, f, _mm512_set1_ps(factors[i]));
     return _mm512_scalef_ps(series, n);
+}
+
+/* Where numbers of a row begin that say which of its weights are dropped: one for each that it may have. */
+static uint32_t place_of(const Plan *plan, long token, long head) {
+    return (uint32_t)((token * plan->K * plan->G + head) * plan->widest);
+}
+
+/* Factors of weights at these places: 0 where one is dropped (the last steps of MurmurHash3, Appleby, 2011). */
+static __m512 factors_at(const Plan *plan, __m512i places) {
+    __m512i h = _mm512_add_epi32(places, _mm512_set1_epi32(plan->first));
+    h = _mm512_mullo_epi32(_mm512_xor_si512(h, _mm512_srli_epi32(h, 16)), _mm512_set1_epi32(0x85ebca6b));
+    h = _mm512_xor_si512(h, _mm512_set1_epi32(plan->second));
+    h = _mm512_mullo_epi32(_mm512_xor_si512(h, _mm512_srli_epi32(h, 13)), _mm512_set1_epi32(0xc2b2ae35));
+    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
+    return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(h, _mm512_set1_epi32(plan->limit)), _mm512_set1_ps(plan->kept));
+}
+
+static __m512i counted_from(uint32_t place) {
+    return _mm512_add_epi32(_mm512_set1_epi32(place), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
 static void put(number *to, __m512 lower, __m512 upper) {
