@@ -92,8 +92,7 @@ def test_this_machine_compiles_it_and_other_queries_are_left_to_torch():
     """Where this fails, packed rows are attended as on any other machine, and slower."""
     query = torch.zeros(4, 64, dtype=torch.bfloat16)
     assert tiles_for(query) is tiles() is not None
-    others = query.float(), query[:, :40], query.to("meta")
-    assert [tiles_for(other) for other in others] == [None, None, None]
+    assert [tiles_for(other) for other in (query.float(), query[:, :40])] == [None, None]
 
 
 def test_a_processor_without_tiles_has_none(monkeypatch):
@@ -190,3 +189,24 @@ def test_a_share_of_weights_is_dropped_and_the_way_back_drops_the_same():
     theirs = with_gradients(exact, [each.float() for each in inputs], segments)
     for got, true in zip(ours, theirs, strict=True):
         assert (got.float() - true).norm() <= 2**-8 * true.norm()
+
+
+@needs_tiles
+def test_a_forecast_keeps_what_a_step_keeps():
+    """Of shapes alone: inputs, results and one number for each query, but no weights."""
+    case = CASES["a prefix before it, too"]
+    segments, kept = segments_of(*case[3:]), []
+    for device in ("cpu", "meta"):
+        inputs = [each.to(device).requires_grad_(True) for each in drawn(case)]
+        seen = []
+
+        def keep(tensor, seen=seen):
+            seen.append((tuple(tensor.shape), tensor.dtype))
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            out = attended(inputs, segments, 0.1)
+        assert (out.shape, out.device.type) == (inputs[0].shape, device)
+        kept.append(seen)
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 7

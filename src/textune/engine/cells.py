@@ -21,6 +21,8 @@ from textune.models.softmax import Seen
 class Block:
     """Neighbouring segments of a row, alike in length, gathered for attention."""
 
+    lengths: tuple[int, ...]
+    """Tokens of each segment."""
     gather_SL: torch.Tensor
     """Place among the row's segment tokens of each cell; -1 where padded."""
     own_SLL: torch.Tensor
@@ -37,6 +39,7 @@ class Block:
     def to(self, device: torch.device) -> "Block":
         """The same block with its tensors on a device."""
         return Block(
+            lengths=self.lengths,
             gather_SL=self.gather_SL.to(device),
             own_SLL=self.own_SLL.to(device),
             real_T=self.real_T.to(device),

@@ -19,8 +19,9 @@ those of attention included, it was 5 with LoRA on lean layers, 6 on layers as t
 with VeRA, the most of our methods."""
 WEIGHTS = 4
 """Copies of attention weights that a layer keeps: 1 with lean layers."""
-LOGITS = 3
-"""Copies of logits that the loss keeps, in fp32."""
+LOGITS, LOGITS_ALONE = 2, 3
+"""Copies of logits: they and their gradient, in the model's format; three in fp32 where each
+example is run alone, with torch's loss."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Footprint:
 
     def _logits(self, batch: Sequence[Item]) -> float:
         read = sum(1 + len(item.answer) for item in batch)
-        return 4.0 * LOGITS * self.vocabulary * read
+        each = LOGITS * self.itemsize if self.runs is None else 4 * LOGITS_ALONE
+        return float(each * self.vocabulary * read)
 
     def _size(self, batch: Sequence[Item]) -> Size:
         whole = [item.prompt + item.answer for item in batch]

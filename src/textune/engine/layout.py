@@ -52,16 +52,15 @@ class Layout:
         rows = [(0, self.in_row, self.prefix - self.in_row, EARLIER, 0)] if self.in_row else []
         masks, size, tokens = [], 0, self.in_row
         for block in self.blocks:
-            lengths, width = (block.gather_SL >= 0).sum(1).tolist(), block.gather_SL.shape[1]
-            for length, mask in zip(lengths, block.own_SLL, strict=True):
+            width = block.gather_SL.shape[1]
+            for length, mask in zip(block.lengths, block.own_SLL, strict=True):
                 rows.append((tokens, length, self.prefix, _RULES.get(block.sees, size), width))
                 tokens += length
                 if block.sees == "as masked":
                     masks.append(mask[:length].flatten())
                     size += masks[-1].numel()
-        flat = torch.cat(masks) if masks else torch.empty(0, dtype=torch.bool)
-        table = torch.tensor(rows, dtype=torch.long)
-        return Segments(table, flat.to(torch.uint8), self.in_row, tokens)
+        flat = torch.cat(masks) if masks else torch.empty(0)
+        return Segments(torch.tensor(rows), flat.to(torch.uint8), self.in_row, tokens)
 
     def reaches(self, window: int | None) -> bool:
         """Whether a window hides something from somebody."""

@@ -235,6 +235,7 @@ def _block(
             own_SLL[index, part, part] = sees
             positions_SL[index, part] = before + length - 1 + depths
     return Block(
+        lengths=tuple(lengths.tolist()),
         gather_SL=torch.where(real_SL, starts[:, None] + column, -1),
         own_SLL=own_SLL,
         real_T=real_SL.flatten().nonzero().squeeze(-1),

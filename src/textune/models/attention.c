@@ -11,10 +11,14 @@
 
 /* The largest of n products, of those that a mask does not hide. */
 static float largest_seen(const float *row, const uint8_t *mask, long n) {
-    __m512 largest = _mm512_set1_ps(HIDDEN);
-    for (long i = 0; i < n; i += SIDE)
-        largest = _mm512_mask_max_ps(largest, lanes(n - i, mask ? mask + i : 0), largest, _mm512_loadu_ps(row + i));
-    return _mm512_reduce_max_ps(largest);
+    __m512 largest[2] = {_mm512_set1_ps(HIDDEN), _mm512_set1_ps(HIDDEN)};
+    long i = 0;
+    for (; !mask && i + PAD <= n; i += PAD)
+        for (int half = 0; half < 2; half++)
+            largest[half] = _mm512_max_ps(largest[half], _mm512_loadu_ps(row + i + half * SIDE));
+    for (; i < n; i += SIDE)
+        largest[0] = _mm512_mask_max_ps(largest[0], lanes(n - i, mask ? mask + i : 0), largest[0], _mm512_loadu_ps(row + i));
+    return _mm512_reduce_max_ps(_mm512_max_ps(largest[0], largest[1]));
 }
 
 /* Exponentials of scaled products less a number, zeros where nothing is seen or it is dropped; gives the sum of

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from textune.models.device import device_name
 from textune.models.dropout import KEYS
 from textune.models.kernels import Kernels, library, processor
 
@@ -45,10 +46,12 @@ def tiles() -> Kernels | None:
 
 
 def tiles_for(query: torch.Tensor) -> Kernels | None:
-    """What can attend with such queries (..., D); None where torch must."""
-    fits = (
-        query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[-1] % 32 == 0
-    )
+    """What can attend with such queries (..., D); None where torch must.
+
+    Shapes alone (the device ``meta``) are forecasts of what this machine will do.
+    """
+    is_here = query.device.type == "cpu" or (query.is_meta and device_name() == "cpu")
+    fits = is_here and query.dtype == torch.bfloat16 and query.shape[-1] % 32 == 0
     return tiles() if fits else None
 
 
@@ -124,6 +127,8 @@ def _run(
     results: tuple[torch.Tensor, ...],
     factors: Factors,
 ) -> None:
+    if given[0].is_meta:  # shapes alone
+        return
     kernels = tiles()
     assert kernels is not None, "the caller asks for tiles"
     query, key, prefix = given[0], given[1], given[3]
