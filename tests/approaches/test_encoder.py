@@ -130,7 +130,7 @@ def test_a_crf_that_is_left_out_does_not_count_in_the_fingerprint():
     assert (
         fingerprint(Encoder())
         == fingerprint(Encoder(crf=False))
-        == fingerprint({"encoder@4": fields})
+        == fingerprint({"encoder@5": fields})
         != fingerprint(Encoder(crf=True))
     )
 

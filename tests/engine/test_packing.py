@@ -1,3 +1,5 @@
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +11,10 @@ from textune.engine.packing import (
     pack_answers,
     pack_labels,
     pack_prompts,
+    pack_whole,
     shared_prefix,
 )
+from textune.models.tile_attention import ALL, EARLIER
 
 PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6)
 
@@ -94,3 +98,43 @@ def test_unlike_lengths_stand_in_blocks_that_waste_little():
     shapes = [tuple(block.gather_SL.shape) for block in row.layout.blocks]
     assert [s for s, _ in shapes] == [3, 3]  # the prompts share four tokens, the answer is not in
     assert shapes[1][1] < WASTE * 280
+
+
+def test_segments_say_the_same_as_blocks():
+    """Where each stands, what it sees of the prefix, and which of its own tokens see which."""
+    tree = Tree((7, 8), (-1, -1))
+    prompts = [(1, 2, 3, *[20 + i] * n) for i, n in enumerate((4, 1, 40))]
+    row = pack_labels(prompts, [tree] * 3, before=5)
+    found, blocks = row.layout.segments, row.layout.blocks
+    lengths = [4 + 2, 1 + 2, 40 + 2]
+    starts = [3, 3 + 6, 3 + 6 + 3]
+    table = found.table_N5.tolist()
+    assert table[0] == [0, 3, 5, EARLIER, 0]
+    assert [line[:3] for line in table[1:]] == [
+        [s, n, 8] for s, n in zip(starts, lengths, strict=True)
+    ]
+    assert (found.in_row, found.tokens) == (3, 3 + sum(lengths))
+    own = [mask for block in blocks for mask in block.own_SLL]
+    for (_, length, _, at, width), mask in zip(table[1:], own, strict=True):
+        bytes_LL = found.masks[at : at + length * width].view(length, width)
+        assert torch.equal(bytes_LL.bool(), mask[:length])
+        last = bytes_LL[length - 1]
+        assert last[length - 1]
+        assert not last[length - 2]  # the other child of the last token
+
+
+def pack_plain(segments):
+    return pack_prompts(segments, Tree(), before=0)
+
+
+@pytest.mark.parametrize(("pack", "rule"), [(pack_whole, ALL), (pack_plain, EARLIER)])
+def test_segments_without_a_tree_need_no_mask(pack, rule):
+    found = pack([(5, 6, 7), (8, 9)]).layout.segments
+    assert found.table_N5[:, 3].tolist() == [rule, rule]
+    assert not found.masks.numel()
+
+
+@pytest.mark.parametrize(("window", "reaches"), [(None, False), (32, False), (5, True)])
+def test_a_window_that_hides_nothing_does_not_count(window, reaches):
+    layout = pack_plain([(5,) * 30, (6,) * 9]).layout
+    assert layout.reaches(window) == reaches

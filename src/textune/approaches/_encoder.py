@@ -35,7 +35,7 @@ class TrainedEncoder(Approach):
     """A pretrained encoder, all of whose weights are trained further."""
 
     family: ClassVar[Family] = "small model"
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     lr: ClassVar[float] = 1e-4
     """Default learning rate."""
 

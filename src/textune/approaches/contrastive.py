@@ -31,7 +31,7 @@ class Contrastive(Approach):
     """
 
     family: ClassVar[Family] = "small model"
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     kinds: ClassVar[frozenset[str]] = frozenset({"classify"})
     lr: ClassVar[float] = 1e-4
     """Default learning rate."""

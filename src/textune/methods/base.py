@@ -38,7 +38,7 @@ class Hooks:
         return None
 
     def after_step(self, step: int) -> None:
-        """The optimiser has made its step (from 1); gradients are still there.
+        """The optimiser has made its step (from 1); gradients are still there, clipped if fp32.
 
         Only parameters in fp32 may be changed: others have masters, which would undo it.
         """

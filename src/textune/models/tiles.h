@@ -24,6 +24,7 @@
 #define PAD 32        /* what one product takes: two tiles of rows, two of columns, one of depth */
 #define CELLS 512     /* numbers of a tile */
 #define CHUNK 512     /* most rows whose products with keys are held at once on the way back */
+#define COUNTED _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define NOBODY 1e30f  /* the logarithm of a row that stands for no token */
 
 enum { EARLIER = -1, ALL = -2 };
@@ -164,8 +165,7 @@ static void gather(const number *from, long stride, long each, long tokens, long
 
 /* Tiles for sums over the width of rows; each row is a column. */
 static void lay_across(const number *rows, long count, long D, number *to) {
-    __m512i places = _mm512_mullo_epi32(
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(D / 2));
+    __m512i places = _mm512_mullo_epi32(COUNTED, _mm512_set1_epi32(D / 2));
     for (long first = 0; first < count; first += SIDE)
         for (long pair = 0; pair < D / 2; pair++, to += PAD)
             _mm512_storeu_si512(to, _mm512_i32gather_epi32(places, rows + first * D + 2 * pair, 4));
@@ -232,10 +232,8 @@ static __m512 exponentials(__m512 x) {
     return _mm512_scalef_ps(series, n);
 }
 
-/* Where numbers of a row begin that say which of its weights are dropped: one for each that it may have. */
-static uint32_t place_of(const Plan *plan, long token, long head) {
-    return (uint32_t)((token * plan->K * plan->G + head) * plan->widest);
-}
+/* Where numbers of a head of a token begin that say which of its weights are dropped: one for each it may have. */
+static uint32_t place_of(const Plan *plan, long head) { return (uint32_t)(head * plan->widest); }
 
 /* Factors of weights at these places: 0 where one is dropped (the last steps of MurmurHash3, Appleby, 2011). */
 static __m512 factors_at(const Plan *plan, __m512i places) {
@@ -248,7 +246,7 @@ static __m512 factors_at(const Plan *plan, __m512i places) {
 }
 
 static __m512i counted_from(uint32_t place) {
-    return _mm512_add_epi32(_mm512_set1_epi32(place), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    return _mm512_add_epi32(_mm512_set1_epi32(place), COUNTED);
 }
 
 static void put(number *to, __m512 lower, __m512 upper) {
