@@ -77,7 +77,7 @@ def by_cells(
     asked, shared = layout.divided(query.shape[1] // heads), layout.divided()
     ways = (query, asked), (key, shared), (value, shared)
     queries, keys, values = (divide(part, how) for part, how in ways)
-    prefix = torch.cat([before[0], keys[0]], 1), torch.cat([before[1], values[0]], 1)
+    prefix = _behind(before[0], keys[0]), _behind(before[1], values[0])
     mixed = [queries[0]]
     if in_row:
         mixed = [_prefix_attention(queries[0], prefix, in_row, window, rule)]
@@ -86,6 +86,13 @@ def by_cells(
         seen = block.seen(layout.prefix, window)
         mixed.append(_block_attention(asks, has, gives, prefix, seen, rule))
     return join(mixed, asked)
+
+
+def _behind(before_KPD: torch.Tensor, in_row_KPD: torch.Tensor) -> torch.Tensor:
+    """The whole prefix; no copy where nothing stands before the row."""
+    if not before_KPD.shape[1]:
+        return in_row_KPD
+    return torch.cat([before_KPD, in_row_KPD], 1)
 
 
 def _prefix_attention(

@@ -53,31 +53,41 @@ class LabelTree:
 
         The read places of an example are its prompt's end and the nodes of ``with_gold``.
         """
-        gold_N, places = torch.tensor(gold, device=logits_RV.device), len(logits_RV) // len(gold)
-        scores_NC = self.scores(logits_RV, len(gold))
+        size, device = len(gold), logits_RV.device
+        last = len(logits_RV) // size - 1
+        ends = () if self.end is None else ((last, self.end),)
+        log_probs = self._log_probs(logits_RV, size, ends)
+        scores_NC = self._along_paths(log_probs)
+        gold_N = torch.tensor(gold, device=device)
         answer_N = scores_NC.gather(1, gold_N[:, None])[:, 0]
         if self.end is not None:
-            last_N = torch.arange(1, len(gold) + 1, device=logits_RV.device) * places - 1
-            end_N = torch.full_like(last_N, self.end)
-            answer_N = answer_N + log_probs_at(logits_RV, last_N, end_N)
+            answer_N = answer_N + log_probs[:, -1]
         return functional.cross_entropy(scores_NC, gold_N) - FORM * answer_N.mean()
 
     def scores(self, logits_RV: torch.Tensor, size: int) -> torch.Tensor:
-        """Log-likelihood (size, C) from logits at the read places of so many examples.
+        """Log-likelihood (size, C) from logits at ``1 + nodes`` read places an example."""
+        return self._along_paths(self._log_probs(logits_RV, size, ()))
 
-        They begin with ``1 + nodes`` places; those behind are not of labels.
+    def _log_probs(
+        self, logits_RV: torch.Tensor, size: int, further: Sequence[tuple[int, int]]
+    ) -> torch.Tensor:
+        """Log-probabilities (size, steps) of the tokens of all paths, then of further ones.
+
+        Those are read places of an example with a token. All at once, as each call is a pass over
+        the logits, and one more on the way back.
         """
-        device, width = logits_RV.device, len(logits_RV) // size
-        steps = [
-            (label, at, token)
-            for label, (read, path) in enumerate(zip(self.read_at, self.paths, strict=True))
-            for at, token in zip(read, path, strict=True)
-        ]
-        labels, at, tokens = torch.tensor(steps, device=device).T
-        places = torch.arange(size, device=device)[:, None] * width + at
-        words = tokens.expand(size, -1)
-        log_probs = log_probs_at(logits_RV, places.flatten(), words.flatten()).view(size, -1)
-        return log_probs.new_zeros(size, self.num_labels).index_add(1, labels, log_probs)
+        paths = zip(self.read_at, self.paths, strict=True)
+        steps = [step for read, path in paths for step in zip(read, path, strict=True)]
+        at, tokens = torch.tensor([*steps, *further], device=logits_RV.device).T
+        starts = torch.arange(size, device=at.device)[:, None] * (len(logits_RV) // size)
+        words = tokens.expand(size, -1).flatten()
+        return log_probs_at(logits_RV, (starts + at).flatten(), words).view(size, -1)
+
+    def _along_paths(self, log_probs: torch.Tensor) -> torch.Tensor:
+        """Sums (size, C) of those (size, steps) along each path."""
+        lengths = [len(path) for path in self.paths]
+        parts = torch.split(log_probs[:, : sum(lengths)], lengths, 1)
+        return torch.stack([part.sum(1) for part in parts], 1)
 
 
 def label_tree(answers: Sequence[Sequence[int]], end: int, names: Sequence[str]) -> LabelTree:

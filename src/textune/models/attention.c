@@ -81,10 +81,8 @@ static void lay_rows(const Plan *plan, const number *from, Forms *to, int back) 
 void attention_forward(const number *queries, const number *keys, const number *values, const number *prefix_keys,
                        const number *prefix_values, const Segment *segments, const uint8_t *masks, number *out,
                        float *logs, char *room, long N, long K, long G, long D, long P, float scale, float dropout,
-                       long seed) {
-    Plan plan = {.segments = segments, .masks = masks, .N = N, .K = K, .G = G, .D = D, .P = P, .scale = scale};
-    furnish(&plan, room, 0);
-    place(&plan, dropout, seed);
+                       long drops) {
+    Plan plan = plan_of(segments, masks, room, 0, N, K, G, D, P, scale, dropout, drops);
 #pragma omp parallel
     {
         ready_tiles();
@@ -101,10 +99,8 @@ void attention_backward(const number *queries, const number *keys, const number 
                         const number *prefix_values, const Segment *segments, const uint8_t *masks,
                         const number *gradient, const number *out, const float *logs, number *to_queries,
                         number *to_keys, number *to_values, number *to_prefix_keys, number *to_prefix_values,
-                        char *room, long N, long K, long G, long D, long P, float scale, float dropout, long seed) {
-    Plan plan = {.segments = segments, .masks = masks, .N = N, .K = K, .G = G, .D = D, .P = P, .scale = scale};
-    furnish(&plan, room, 1);
-    place(&plan, dropout, seed);
+                        char *room, long N, long K, long G, long D, long P, float scale, float dropout, long drops) {
+    Plan plan = plan_of(segments, masks, room, 1, N, K, G, D, P, scale, dropout, drops);
 #pragma omp parallel
     {
         ready_tiles();

@@ -32,8 +32,12 @@ def dropped(x: torch.Tensor, p: float) -> torch.Tensor:
         return x
     if p == 1.0:
         return functional.dropout(x, p)
-    keys = int(torch.randint(KEYS, (), device="cpu"))
-    return _Dropped.apply(x, p, keys)  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
+    return _Dropped.apply(x, p, new_keys())  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
+
+
+def new_keys() -> int:
+    """Keys of one call, from torch's stream."""
+    return int(torch.randint(KEYS, (), device="cpu"))
 
 
 class _Dropped(torch.autograd.Function):

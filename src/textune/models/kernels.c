@@ -185,14 +185,6 @@ void rotate(const number *x, const number *cosine, const number *sine, number *y
     }
 }
 
-/* A number that looks drawn, made of a place and two keys: the last steps of MurmurHash3 (Appleby, 2011). */
-static inline uint32_t drawn(uint32_t place, uint32_t first, uint32_t second) {
-    uint32_t h = place + first;
-    h = (h ^ (h >> 16)) * 0x85ebca6bu ^ second;
-    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
-    return h ^ (h >> 16);
-}
-
 /* x / (1 - p) where it is kept and 0 elsewhere. Keys and place decide, so the way back needs no mask. */
 void drop(const number *x, number *y, long N, long keys, float p) {
     uint32_t first = (uint32_t)keys, second = (uint32_t)((uint64_t)keys >> 32);
@@ -200,7 +192,7 @@ void drop(const number *x, number *y, long N, long keys, float p) {
     float scale = 1.0f / (1.0f - p);
 #pragma omp parallel for schedule(static)
     for (long i = 0; i < N; i++)
-        y[i] = narrow(drawn((uint32_t)i, first, second) < limit ? 0.0f : wide(x[i]) * scale);
+        y[i] = narrow(DRAWN((uint32_t)i, first, second) < limit ? 0.0f : wide(x[i]) * scale);
 }
 
 /* Rows (N, D) that an index names, in its order; zeros for -1. */

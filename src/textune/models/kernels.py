@@ -89,23 +89,31 @@ def library(source: str, defined: Sequence[str] = ()) -> Kernels | None:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    command = (compiler, *FLAGS, *WIDE, *defined, str(FOLDER / source))
+    command = (compiler, *FLAGS, *WIDE, *defined)
     try:
-        path = cache_folder() / "kernels" / f"{_digest(command)}.so"
+        path = cache_folder() / "kernels" / f"{_digest(command, source)}.so"
         if not path.is_file():
             with files.locked(path.with_suffix(".lock")):
                 if not path.is_file():
-                    _compile(command, path)
+                    _compile((*command, str(FOLDER / source)), path)
         return Kernels(path)
     except (OSError, StoreError, subprocess.SubprocessError):
         return None
 
 
-def _digest(command: Sequence[str]) -> str:
-    """What the result of compiling depends on: sources, command, compiler, processor."""
+def _digest(command: Sequence[str], source: str) -> str:
+    """What the result of compiling depends on: sources, command, compiler, processor.
+
+    Not the folder: two copies of the project share what they compile.
+    """
     version = subprocess.run([command[0], "--version"], capture_output=True, check=False).stdout
     sources = [path.read_bytes() for path in sorted(FOLDER.glob("*.[ch]"))]
-    parts = (*sources, " ".join(command).encode(), version, " ".join(processor()).encode())
+    parts = (
+        *sources,
+        " ".join((*command, source)).encode(),
+        version,
+        " ".join(processor()).encode(),
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

@@ -31,6 +31,7 @@ from textune.models.device import Precision, device_name
 from textune.models.fetch import local_folder
 from textune.models.kernels import compiled
 from textune.models.lean import make_lean
+from textune.models.tile_attention import tiles
 
 Quantisation = Literal["none", "nf4"]
 
@@ -123,6 +124,8 @@ def _lean(model: PreTrainedModel) -> PreTrainedModel:
     make_lean(model)
     if model.device.type == "cpu":
         compiled(model.dtype)  # a few seconds, once a machine: not in somebody's first step
+        if model.dtype == torch.bfloat16:
+            tiles()  # likewise
         keep_memory()
     return frozen(model)
 

@@ -47,3 +47,13 @@ static inline float exponential(float x) {
     memcpy(&power, &bits, 4);
     return power * series;
 }
+
+/* Numbers that look drawn, made of a place (or a vector of places) and two keys: the last steps of MurmurHash3
+   (Appleby, 2011). */
+#define DRAWN(place, first, second)                   \
+    ({                                                \
+        __typeof__(place) h = (place) + (first);      \
+        h = (h ^ (h >> 16)) * 0x85ebca6bu ^ (second); \
+        h = (h ^ (h >> 13)) * 0xc2b2ae35u;            \
+        h ^ (h >> 16);                                \
+    })

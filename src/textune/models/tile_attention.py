@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from textune.models.device import device_name
-from textune.models.dropout import KEYS
+from textune.models.dropout import new_keys
 from textune.models.kernels import Kernels, library, processor
 
 Factors = tuple[float, float, int]
-"""Scale of products, dropout of weights, and the seed of what is dropped."""
+"""Scale of products, dropout of weights, and the keys of what is dropped."""
 EARLIER, ALL = -1, -2
 """Instead of a place among the masks: a token sees itself and earlier ones, or all."""
 
@@ -69,8 +69,8 @@ def tile_attention(
     These are (K, P, D). With dropout each weight is 0 with that probability, or else divided by
     the rest (Srivastava et al., 2014, JMLR 15, section 4); torch's seed decides which.
     """
-    seed = int(torch.randint(KEYS, (), device="cpu")) if dropout else 0
-    return _Attended.apply(query, key, value, *before, segments, (scale, dropout, seed))  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
+    keys = new_keys() if dropout else 0
+    return _Attended.apply(query, key, value, *before, segments, (scale, dropout, keys))  # type: ignore[no-any-return,no-untyped-call]  # torch's apply
 
 
 class _Attended(torch.autograd.Function):

@@ -56,7 +56,7 @@ typedef struct {
 } Plan;
 
 /* Ask the system for tiles; whether this process has them. */
-int tiles_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0; }
+long tiles_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0; }
 
 static long padded(long n) { return (n + PAD - 1) / PAD * PAD; }
 
@@ -100,9 +100,8 @@ long attention_room(const Segment *segments, long N, long K, long G, long D, lon
     return furnish(&plan, 0, back) - (char *)0;
 }
 
-static void place(Plan *plan, float dropout, long keys) {
-    plan->limit = (uint32_t)(dropout * 4294967296.0), plan->kept = 1.0f / (1.0f - dropout);
-    plan->first = (uint32_t)keys, plan->second = (uint32_t)((uint64_t)keys >> 32);
+/* Where each segment's keys and rows begin. */
+static void place(Plan *plan) {
     long key = padded(plan->P), row = 0;
     for (long n = 0; n < plan->N; n++) {
         plan->keys_at[n] = key, plan->rows_at[n] = row;
@@ -111,6 +110,19 @@ static void place(Plan *plan, float dropout, long keys) {
             plan->segment_of[row / PAD] = n;
     }
     plan->keys_at[plan->N] = key, plan->rows_at[plan->N] = row;
+}
+
+/* A plan with its room, for a way back or without. */
+static Plan plan_of(const Segment *segments, const uint8_t *masks, char *room, int back, long N, long K, long G, long D,
+                    long P, float scale, float dropout, long keys) {
+    Plan plan = {
+        .segments = segments, .masks = masks, .N = N, .K = K, .G = G, .D = D, .P = P, .scale = scale,
+        .kept = 1.0f / (1.0f - dropout), .limit = (uint32_t)(dropout * 4294967296.0),
+        .first = (uint32_t)keys, .second = (uint32_t)((uint64_t)keys >> 32),
+    };
+    furnish(&plan, room, back);
+    place(&plan);
+    return plan;
 }
 
 static void ready_tiles(void) {
@@ -235,14 +247,13 @@ static __m512 exponentials(__m512 x) {
 /* Where numbers of a head of a token begin that say which of its weights are dropped: one for each it may have. */
 static uint32_t place_of(const Plan *plan, long head) { return (uint32_t)(head * plan->widest); }
 
-/* Factors of weights at these places: 0 where one is dropped (the last steps of MurmurHash3, Appleby, 2011). */
+typedef uint32_t Places __attribute__((vector_size(64)));
+
+/* Factors of weights at these places: 0 where one is dropped. */
 static __m512 factors_at(const Plan *plan, __m512i places) {
-    __m512i h = _mm512_add_epi32(places, _mm512_set1_epi32(plan->first));
-    h = _mm512_mullo_epi32(_mm512_xor_si512(h, _mm512_srli_epi32(h, 16)), _mm512_set1_epi32(0x85ebca6b));
-    h = _mm512_xor_si512(h, _mm512_set1_epi32(plan->second));
-    h = _mm512_mullo_epi32(_mm512_xor_si512(h, _mm512_srli_epi32(h, 13)), _mm512_set1_epi32(0xc2b2ae35));
-    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
-    return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(h, _mm512_set1_epi32(plan->limit)), _mm512_set1_ps(plan->kept));
+    __m512i numbers = (__m512i)DRAWN((Places)places, plan->first, plan->second);
+    __mmask16 kept = _mm512_cmpge_epu32_mask(numbers, _mm512_set1_epi32(plan->limit));
+    return _mm512_maskz_mov_ps(kept, _mm512_set1_ps(plan->kept));
 }
 
 static __m512i counted_from(uint32_t place) {

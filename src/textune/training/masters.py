@@ -34,7 +34,8 @@ class Masters:
             p if p.dtype == torch.float32 else nn.Parameter(p.detach().float())
             for p in self.parameters
         ]
-        factors = factors or [1.0] * len(self.masters)
+        self.updates = [update_of(p) for p in self.parameters]
+        self.factors = factors = factors or [1.0] * len(self.masters)
         groups = [
             {
                 "params": [m for m, f in zip(self.masters, factors, strict=True) if f == factor],
@@ -51,9 +52,10 @@ class Masters:
             weight_decay=weight_decay,
             fused=on_cpu or None,
         )
-        for parameter, master in zip(self.parameters, self.masters, strict=True):
+        each = zip(self.parameters, self.masters, self.updates, strict=True)
+        for parameter, master, kernels in each:
             parameter.grad = torch.zeros_like(parameter)
-            if parameter is not master and update_of(parameter) is None:
+            if parameter is not master and kernels is None:
                 master.grad = torch.zeros_like(master)
             moments = {name: torch.zeros_like(master) for name in ("exp_avg", "exp_avg_sq")}
             self.optimizer.state[master] = {"step": torch.tensor(0.0), **moments}
@@ -65,12 +67,12 @@ class Masters:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["factor"]
-        rates = {m: group["lr"] for group in self.optimizer.param_groups for m in group["params"]}
-        for parameter, master in zip(self.parameters, self.masters, strict=True):
+        each = zip(self.parameters, self.masters, self.updates, self.factors, strict=True)
+        for parameter, master, kernels, factor in each:
             if parameter is master:
                 _gradient(parameter).mul_(clip)
-            elif (kernels := update_of(parameter)) is not None:
-                self._update(kernels, parameter, master, rates[master], clip)
+            elif kernels is not None:
+                self._update(kernels, parameter, master, lr * factor, clip)
             else:
                 _gradient(master).copy_(_gradient(parameter)).mul_(clip)
         self.optimizer.step()  # of masters that have a gradient of their own
