@@ -9,7 +9,15 @@ WARMUP_STEPS = 2
 
 
 def trainer_settings(
-    kind: Any, folder: str, *, batch_size: int, lr: float, warmup: float, **more: Any
+    kind: Any,
+    folder: str,
+    *,
+    batch_size: int,
+    lr: float,
+    warmup: float,
+    epochs: int = 1,
+    seed: int = 0,
+    **more: Any,
 ) -> Any:
     """Settings of a ``kind`` (TrainingArguments or what builds on it), as textune trains.
 
@@ -19,7 +27,7 @@ def trainer_settings(
 
     return kind(
         output_dir=folder,
-        num_train_epochs=1,
+        num_train_epochs=epochs,
         per_device_train_batch_size=batch_size,
         bf16=precision_of("auto") == "bfloat16",
         use_cpu=True,
@@ -34,7 +42,7 @@ def trainer_settings(
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        seed=0,
+        seed=seed,
         **more,
     )
 
@@ -77,10 +85,12 @@ def sft_trainer(
     batch_size: int,
     max_length: int,
     passes: int = 1,
+    **settings: Any,
 ) -> Any:
     """TRL's trainer on token lists, with the loss on the answer alone.
 
-    A batch is read in so many passes, where all of it at once needs more memory than there is.
+    A batch is read in so many passes, where all of it at once needs more memory than there is;
+    ``settings`` are those of ``trainer_settings``.
     """
     import datasets
     from transformers import PrinterCallback
@@ -96,7 +106,7 @@ def sft_trainer(
         for item in items
     ]
     own = {"max_length": max_length, "completion_only_loss": True, "packing": False}
-    settings = trainer_settings(
+    whole = trainer_settings(
         SFTConfig,
         folder,
         batch_size=batch_size // passes,
@@ -105,10 +115,11 @@ def sft_trainer(
         warmup=WARMUP_STEPS,
         gradient_checkpointing=False,
         **own,
+        **settings,
     )
     trainer = SFTTrainer(
         model=model,
-        args=settings,
+        args=whole,
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=adapter,

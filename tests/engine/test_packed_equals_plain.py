@@ -99,7 +99,7 @@ def test_identical_prompts_share_all_but_their_last_token():
 
 @pytest.mark.parametrize("before", [0, 3], ids=["", "states before"])
 @pytest.mark.parametrize("objective", ["answer", "labels"])
-@pytest.mark.skipif(tiles() is None, reason="no AMX on this processor")
+@pytest.mark.skipif(tiles() is None, reason="no products of bf16 on this processor")
 def test_attention_on_tiles_trains_as_that_by_cells(before, objective, monkeypatch):
     """In bf16, where all that is rounded is far from fp32: as near as attention by cells is."""
     found = {}

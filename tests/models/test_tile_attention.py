@@ -3,9 +3,19 @@ import torch
 
 from textune.models import tile_attention as tiled
 from textune.models.kernels import processor
-from textune.models.tile_attention import ALL, EARLIER, Segments, tile_attention, tiles, tiles_for
+from textune.models.tile_attention import (
+    ALL,
+    EARLIER,
+    PRODUCTS,
+    Segments,
+    tile_attention,
+    tiles,
+    tiles_for,
+)
 
-needs_tiles = pytest.mark.skipif("amx_bf16" not in processor(), reason="no AMX on this processor")
+needs_tiles = pytest.mark.skipif(
+    not PRODUCTS & set(processor()), reason="no products of bf16 on this processor"
+)
 
 MASK = "mask"
 CASES = {

@@ -6,7 +6,7 @@ causal model this gives every token exactly the hidden state that it has when it
 alone. Keys and values that stand before the row (of a prefix that an earlier row computed, or
 trained ones) open the prefix.
 
-Where the processor has matrix tiles, attention reads the row as it lies
+Where the processor multiplies bf16, attention reads the row as it lies
 (``models.tile_attention``); elsewhere it gathers it into padded blocks (``engine.by_cells``).
 Everything else of the model sees the row. Registered with transformers' public attention
 interface under ``NAME``, so that every decoder that uses the interface can run it.

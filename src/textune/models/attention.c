@@ -1,4 +1,4 @@
-/* Attention of packed rows on matrix tiles: forward and back. See tiles.h for the plan and its legend.
+/* Attention of packed rows in tiles: forward and back. See tiles.h for the plan and its legend.
 
    Only the logarithm of each sum of exponentials is kept: the way back computes products again, as Dao et al.
    (2022, arXiv:2205.14135, section 3.1) do. Each result is written by one thread, its sums in one order, so
@@ -85,13 +85,13 @@ void attention_forward(const number *queries, const number *keys, const number *
     Plan plan = plan_of(segments, masks, room, 0, N, K, G, D, P, scale, dropout, drops);
 #pragma omp parallel
     {
-        ready_tiles();
+        ready();
         lay_keys(&plan, keys, values, prefix_keys, prefix_values, 0);
         lay_rows(&plan, queries, &plan.queries, 0);
 #pragma omp for schedule(dynamic, 4)
         for (long task = 0; task < K * plan.num_rows / PAD; task++)
             look(&plan, pad_of(&plan, task % K, task / K), rows_of(&plan, &plan.queries, task), out, logs);
-        _tile_release();
+        done();
     }
 }
 
@@ -103,7 +103,7 @@ void attention_backward(const number *queries, const number *keys, const number 
     Plan plan = plan_of(segments, masks, room, 1, N, K, G, D, P, scale, dropout, drops);
 #pragma omp parallel
     {
-        ready_tiles();
+        ready();
         lay_keys(&plan, keys, values, prefix_keys, prefix_values, 1);
         lay_rows(&plan, queries, &plan.queries, 1);
         lay_rows(&plan, gradient, &plan.gradients, 1);
@@ -115,6 +115,6 @@ void attention_backward(const number *queries, const number *keys, const number 
         for (long task = 0; task < K * plan.num_rows / PAD; task++)
             back_to_rows(&plan, pad_of(&plan, task % K, task / K), rows_of(&plan, &plan.queries, task),
                          rows_of(&plan, &plan.gradients, task), row_of(&plan, task), to_queries);
-        _tile_release();
+        done();
     }
 }

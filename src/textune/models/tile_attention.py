@@ -1,7 +1,8 @@
-"""Attention of packed rows on a processor's matrix tiles (AMX), where it has them, in bf16.
+"""Attention of packed rows in tiles of bf16, where a processor multiplies them itself.
 
-Products and weights stay in the cache, and are computed again on the way back; no token is padded
-in memory. Elsewhere ``engine.by_cells`` does the same with torch's products, which is what tests
+It does so in a matrix unit (AMX) or in vectors (AVX512-BF16); both read the same tiles. Products
+and weights stay in the cache, and are computed again on the way back; no token is padded in
+memory. Elsewhere ``engine.by_cells`` does the same with torch's products, which is what tests
 compare with.
 
 Legend: T tokens of the row, N segments, K key-value heads, H query heads, D head size, P keys
@@ -20,6 +21,8 @@ from textune.models.kernels import Kernels, library, processor
 
 Factors = tuple[float, float, int]
 """Scale of products, dropout of weights, and the keys of what is dropped."""
+PRODUCTS = {"amx_bf16", "avx512_bf16"}
+"""What processors call their products of bf16, in a matrix unit or in vectors."""
 EARLIER, ALL = -1, -2
 """Instead of a place among the masks: a token sees itself and earlier ones, or all."""
 
@@ -40,8 +43,8 @@ class Segments:
 
 @functools.cache
 def tiles() -> Kernels | None:
-    """The kernels, compiled now or before; None where the processor has no tiles."""
-    kernels = library("attention.c") if "amx_bf16" in processor() else None
+    """The kernels, compiled now or before; None where the processor does not multiply bf16."""
+    kernels = library("attention.c") if PRODUCTS & set(processor()) else None
     return kernels if kernels is not None and kernels.run("tiles_allowed") else None
 
 

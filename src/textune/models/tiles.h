@@ -1,4 +1,4 @@
-/* Attention of packed rows on the processor's matrix tiles (AMX): arrays of bf16, sums in fp32.
+/* Attention of packed rows in tiles (products.h): arrays of bf16, sums in fp32.
 
    A row holds segments; each token attends to the first keys of a prefix and to its own segment. Products stay
    in the cache, and only the logarithm of each sum of exponentials is kept: the way back computes products
@@ -13,16 +13,10 @@
    (K, P, D), logarithms (T, K * G). The "rows" of a segment are its queries of one key-value head: its tokens, G
    heads of each. Keys and rows of every segment are padded with zeros to whole pads. */
 
-#include "numbers.h"
+#include "products.h"
 
-#include <immintrin.h>
 #include <omp.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#define SIDE 16       /* rows of a tile, and its columns of fp32 */
-#define PAD 32        /* what one product takes: two tiles of rows, two of columns, one of depth */
-#define CELLS 512     /* numbers of a tile */
 #define CHUNK 512     /* most rows whose products with keys are held at once on the way back */
 #define COUNTED _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define NOBODY 1e30f  /* the logarithm of a row that stands for no token */
@@ -54,9 +48,6 @@ typedef struct {
     float *products;     /* for each thread, two strips of fp32 and two of numbers */
     number *weights;
 } Plan;
-
-/* Ask the system for tiles; whether this process has them. */
-long tiles_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0; }
 
 static long padded(long n) { return (n + PAD - 1) / PAD * PAD; }
 
@@ -123,50 +114,6 @@ static Plan plan_of(const Segment *segments, const uint8_t *masks, char *room, i
     furnish(&plan, room, back);
     place(&plan);
     return plan;
-}
-
-static void ready_tiles(void) {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } tiles = {.palette = 1};
-    for (int i = 0; i < 8; i++) tiles.bytes[i] = 64, tiles.rows[i] = SIDE;
-    _tile_loadconfig(&tiles);
-}
-
-/* out (PAD, columns) = or += a (PAD, depth) @ b, whose tiles stand by columns, `steps` of them for each. */
-static void multiply(const number *a, long stride_a, const number *b, long steps, long depth, long columns, float *out,
-                     long stride, int more) {
-    for (long column = 0; column < columns; column += PAD) {
-        float *to = out + column, *below = to + SIDE * stride;
-        if (more) {
-            _tile_loadd(0, to, stride * 4);
-            _tile_loadd(1, to + SIDE, stride * 4);
-            _tile_loadd(2, below, stride * 4);
-            _tile_loadd(3, below + SIDE, stride * 4);
-        } else {
-            _tile_zero(0);
-            _tile_zero(1);
-            _tile_zero(2);
-            _tile_zero(3);
-        }
-        const number *left = b + column / SIDE * steps * CELLS, *right = left + steps * CELLS;
-        for (long step = 0; step < depth / PAD; step++) {
-            _tile_loadd(4, a + step * PAD, stride_a * 2);
-            _tile_loadd(5, a + SIDE * stride_a + step * PAD, stride_a * 2);
-            _tile_loadd(6, left + step * CELLS, 64);
-            _tile_loadd(7, right + step * CELLS, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        _tile_stored(0, to, stride * 4);
-        _tile_stored(1, to + SIDE, stride * 4);
-        _tile_stored(2, below, stride * 4);
-        _tile_stored(3, below + SIDE, stride * 4);
-    }
 }
 
 /* Some numbers of each token, behind each other, then zeros up to whole pads of rows of width D. */

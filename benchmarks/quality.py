@@ -1,0 +1,241 @@
+"""Whether speed costs quality: LoRA by a plain fp32 path, by TRL and by the engine, three seeds.
+
+All train on the same SciCite sentences as token lists, with the same settings as
+``train_vs_trl.py`` and the loss on the answer alone. A seed decides the first weights and the
+order; both sides draw their own. *plain* pads batches and runs the model as transformers loads it,
+in fp32, a quarter of a batch at a time for less memory; *engine* packs rows, in the number format
+of this machine; *TRL* trains as in ``train_vs_trl.py``. Labels of dev sentences are then scored by
+the engine for all three: in fp32 for plain, in this machine's format for the others; what TRL has
+trained is read from the folder that it saves.
+
+Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
+seeds, and what the others differ from the engine on the same sentences. Trainings that are kept in
+``results/quality.json`` with these settings are not repeated, so this can be stopped.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from comparison import RESULTS, write
+from fresh import in_fresh_process, print_heading
+from peers import LR, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
+from scicite import items_of, prompter_of, sentences
+from train_vs_trl import MAX_LENGTH, PACKAGES
+
+MODEL = "smollm2-135m-instruct"
+NAME = "quality"
+Side = Literal["plain", "TRL", "engine"]
+SIDES: tuple[Side, ...] = ("engine", "plain", "TRL")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all trainings share."""
+
+    num_examples: int
+    num_tested: int
+    epochs: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    settings: Settings
+    side: Side
+    seed: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it."""
+
+    side: Side
+    seed: int
+    said: list[str]
+    """Labels of the tested sentences, in their order."""
+    losses: list[float]
+    """Means over each quarter of the steps, nats an answer token."""
+
+
+def train_here(job: Job) -> Trained:
+    """By textune's loop, on packed rows or on padded batches."""
+    import torch
+
+    from textune.engine import plain
+    from textune.engine.causal import CausalEngine
+    from textune.methods.lora import LoRA
+    from textune.models.catalog import find_model
+    from textune.models.device import precision_of
+    from textune.models.load import load_causal
+    from textune.training.loop import Trainee, Watch, train
+    from textune.training.settings import TrainingSpec
+
+    is_plain = job.side == "plain"
+    precision = precision_of("float32" if is_plain else "auto")
+    loaded = load_causal(find_model(MODEL), precision, "none")
+    torch.manual_seed(job.seed)
+    if is_plain:
+        adapted = _as_transformers_has_it()
+        trainee = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_quarters)
+    else:
+        adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
+        trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
+    spec = TrainingSpec(
+        epochs=job.settings.epochs,
+        batch_size=job.settings.batch_size,
+        warmup_steps=WARMUP_STEPS,
+    )
+    losses: list[float] = []
+    watch = Watch(report=lambda *step: losses.append(step[-1]))
+    items = _items(job, loaded.tokenizer)
+    train(trainee, items, spec, lr=LR, seed=job.seed, watch=watch)
+    with tempfile.TemporaryDirectory() as folder:
+        LoRA().save(adapted, Path(folder))
+        said = _said(job, Path(folder), precision)
+    size = math.ceil(len(losses) / 4)
+    quarters = [losses[i : i + size] for i in range(0, len(losses), size)]
+    return Trained(job.side, job.seed, said, [sum(part) / len(part) for part in quarters])
+
+
+def train_trl(job: Job) -> Trained:
+    """By SFTTrainer."""
+    from transformers import set_seed
+
+    from textune.models.device import precision_of
+
+    model, tokenizer = causal_peer(MODEL)
+    items, settings = _items(job, tokenizer), job.settings
+    set_seed(job.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = sft_trainer(
+            model,
+            tokenizer,
+            items,
+            lora_peer(),
+            folder,
+            batch_size=settings.batch_size,
+            max_length=MAX_LENGTH,
+            epochs=settings.epochs,
+            seed=job.seed,
+        )
+        trainer.train()
+        trainer.model.save_pretrained(folder)
+        said = _said(job, Path(folder), precision_of("auto"))
+    return Trained(job.side, job.seed, said, losses_of(trainer))
+
+
+def _quarters(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
+    """A batch in four parts, alike in length, each with its share of the answers' tokens."""
+    from textune.engine.packing import longest
+    from textune.training.objective import num_answer_tokens
+
+    ordered, size = longest(batch, len(batch)), math.ceil(len(batch) / 4)
+    parts = [ordered[i : i + size] for i in range(0, len(batch), size)]
+    return [(part, num_answer_tokens(part) / num_answer_tokens(batch)) for part in parts]
+
+
+def _as_transformers_has_it() -> Any:
+    """A fp32 model with peft's own layers, none of them replaced."""
+    import torch
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from textune.models.catalog import find_model
+    from textune.models.fetch import local_folder
+
+    folder = local_folder(find_model(MODEL))
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return get_peft_model(model, lora_peer())
+
+
+def _items(job: Job, tokenizer: Any) -> Sequence[Any]:
+    prompter = prompter_of(tokenizer, "short", context=MAX_LENGTH)
+    return items_of(prompter, sentences("train", job.settings.num_examples))
+
+
+def _said(job: Job, folder: Path, precision: Any) -> list[str]:
+    """What a trained adapter makes of the tested sentences."""
+    from textune.engine.causal import CausalEngine
+    from textune.engine.readout import make_readout
+    from textune.methods.lora import LoRA
+    from textune.models.catalog import find_model
+    from textune.models.load import load_causal
+
+    loaded = load_causal(find_model(MODEL), precision, "none")
+    LoRA().load(loaded.model, folder).eval()
+    prompter = prompter_of(loaded.tokenizer, "short", context=MAX_LENGTH)
+    readout = make_readout(CausalEngine(loaded.model), prompter)
+    answers = readout.predict(sentences("test", job.settings.num_tested)).answers
+    return [str(answer) for answer in answers]
+
+
+def _kept(settings: Settings) -> list[Trained]:
+    """Trainings that are done."""
+    with contextlib.suppress(OSError):
+        content = json.loads((RESULTS / f"{NAME}.json").read_text(encoding="utf-8"))
+        if content["settings"] == asdict(settings):
+            return [Trained(**each) for each in content["trained"]]
+    return []
+
+
+def _print(trained: Sequence[Trained], settings: Settings) -> None:
+    from textune.evaluation.metrics.base import metrics_of
+    from textune.evaluation.over_seeds import Resampled, resample
+    from textune.tasks.base import load_task
+
+    task = load_task("scicite")
+    gold = [str(each.answer) for each in sentences("test", settings.num_tested)]
+    sides = [side for side in SIDES if any(each.side == side for each in trained)]
+    answers = [[each.said for each in trained if each.side == side] for side in sides]
+    found = resample(task.primary_metric, metrics_of(task), gold, answers)
+    for side, runs, each in zip(sides, answers, found, strict=True):
+        interval = each.interval()
+        line = f"{side}: {len(runs)} seeds, macro F1 {_percent(interval)}"
+        if side != SIDES[0]:
+            less = Resampled(found[0].observed - each.observed, found[0].values_R - each.values_R)
+            line += f"; {sides[0]} less {side} {_percent(less.interval())}"
+        print(line)
+
+
+def _percent(interval: Any) -> str:
+    return f"{100 * interval.mean:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def main() -> None:
+    """Train what is not kept, print what all of it says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--examples", type=int, default=1000, help="training examples of SciCite")
+    parser.add_argument("--tested", type=int, default=500, help="dev sentences")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    asked = parser.parse_args()
+    print_heading(*PACKAGES)
+    settings = Settings(asked.examples, asked.tested, asked.epochs, asked.batch_size)
+    for seed in range(asked.seeds):
+        for side in asked.sides:
+            trained = _kept(settings)
+            if any((each.side, each.seed) == (side, seed) for each in trained):
+                continue
+            work = train_trl if side == "TRL" else train_here
+            new = in_fresh_process(work, Job(settings, side, seed))
+            print(f"{side}, seed {seed}: losses {', '.join(f'{x:.3f}' for x in new.losses)}")
+            trained = [*_kept(settings), new]  # another process may have ended one meanwhile
+            content = {"settings": asdict(settings), "trained": [asdict(t) for t in trained]}
+            write(NAME, content, packages=PACKAGES)
+    _print(_kept(settings), settings)
+
+
+if __name__ == "__main__":
+    main()
