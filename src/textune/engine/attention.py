@@ -4,7 +4,7 @@ A row of ``T`` tokens is ``[prefix | segment 1 | segment 2 | ...]``. Each segmen
 prefix and to itself, never to another segment; positions restart after the prefix in each. For a
 causal model this gives every token exactly the hidden state that it has when its example stands
 alone. Keys and values that stand before the row (of a prefix that an earlier row computed, or
-trained ones) open the prefix.
+trained ones) open the prefix. Several rows may stand behind each other; each keeps to itself.
 
 Where the processor multiplies bf16, attention reads the row as it lies
 (``models.tile_attention``); elsewhere it gathers it into padded blocks (``engine.by_cells``).
@@ -48,6 +48,14 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     Gives (1, T, K*G, D), everything in the model's number format (torch sums softmax in fp32).
     """
     assert attention_mask is None, "a packed row carries its own mask"
+    if layout.rows:
+        each = (part.chunk(len(layout.rows), 2) for part in (query, key, value))
+        rule = {"scaling": scaling, "softcap": softcap, "dropout": dropout}
+        mixed = [
+            packed_attention(module, *qkv, None, layout=row, sliding_window=sliding_window, **rule)
+            for row, *qkv in zip(layout.rows, *each, strict=True)
+        ]
+        return torch.cat([out for out, _ in mixed], 1), None
     rule = Rule.of(query, scaling, softcap, dropout)
     before = key[0, :, :0], value[0, :, :0]
     if layout.before is not None:

@@ -5,12 +5,14 @@ The plain padded path with the same meaning is ``engine.plain``; tests hold the 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from transformers import PreTrainedModel
 
 from textune.cost.meter import count_work
 from textune.engine import attention, decoding, packing
+from textune.engine.asking import Asked, answers_of, labels_of
 from textune.engine.branching import Branch, branches
 from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
@@ -18,7 +20,6 @@ from textune.engine.layout import PrefixCache
 from textune.engine.packing import Item, Row
 from textune.engine.work import work_model
 from textune.models.attending import attending
-from textune.models.log_probs import log_probs_at
 
 WRITTEN = 8
 """Rows of prompts that are answered together: each token of an answer reads all weights."""
@@ -50,25 +51,27 @@ class CausalEngine:
 
     def answer_loss(self, items: Sequence[Item]) -> torch.Tensor:
         """Mean negative log-likelihood (nats) of all answer tokens of a batch; has a gradient."""
-        start = self._start()
-        row, targets = packing.pack_answers(items, virtual=start.virtual, before=start.before)
-        logits_RV = self._training_logits(row, start)
-        targets = targets.to(logits_RV.device)
-        places = torch.arange(len(targets), device=targets.device)
-        return -log_probs_at(logits_RV, places, targets).mean()
+        return self._loss(items, answers_of)
 
     def label_loss(self, items: Sequence[Item], labels: LabelTree) -> torch.Tensor:
-        """The objective ``labels`` of a batch (see ``LabelTree.loss``); has a gradient.
+        """The objective ``labels`` of a batch (see ``LabelTree.loss``); has a gradient."""
+        return self._loss(items, partial(labels_of, labels=labels))
 
-        Items stand in the row by length, so that blocks waste little.
+    def losses(
+        self, batches: Sequence[Sequence[Item]], labels: LabelTree | None = None
+    ) -> list[torch.Tensor]:
+        """Of one batch for each of the weights that stand side by side in the model's layers.
+
+        As ``label_loss`` of each, or ``answer_loss`` where there are no labels; no virtual tokens
+        and no states may stand before a row.
         """
-        start = self._start()
-        items = sorted(items, key=lambda item: len(item.prompt))
-        gold = [labels.index(item.answer) for item in items]
-        trees = [labels.with_gold(label) for label in gold]
-        prompts = [item.prompt for item in items]
-        row = packing.pack_labels(prompts, trees, virtual=start.virtual, before=start.before)
-        return labels.loss(self._training_logits(row, start), gold)
+        objective = answers_of if labels is None else partial(labels_of, labels=labels)
+        asked = [objective(batch, virtual=0, before=0) for batch in batches]
+        logits_RV = self._logits(packing.behind_each_other([a.row for a in asked]), _Start())
+        for each in asked:
+            self._count_training(each.row)
+        parts = logits_RV.split([len(each.row.read) for each in asked])
+        return [each.loss(part) for each, part in zip(asked, parts, strict=True)]
 
     @torch.no_grad()
     def label_scores(self, prompts: Sequence[Sequence[int]], labels: LabelTree) -> torch.Tensor:
@@ -238,16 +241,22 @@ class CausalEngine:
         logits: torch.Tensor = out.logits[0]
         return logits
 
-    def _training_logits(self, row: Row, start: "_Start") -> torch.Tensor:
-        """Logits with their gradient; the work is counted with its way back."""
-        logits_RV = self._logits(row, start)
+    def _loss(self, items: Sequence[Item], objective: Callable[..., Asked]) -> torch.Tensor:
+        """Of one batch, with its gradient; the work is counted with its way back."""
+        start = self._start()
+        asked = objective(items, virtual=start.virtual, before=start.before)
+        logits_RV = self._logits(asked.row, start)
+        self._count_training(asked.row)
+        return asked.loss(logits_RV)
+
+    def _count_training(self, row: Row) -> None:
         self._count(row, training=[p for p in self.model.parameters() if p.requires_grad])
-        return logits_RV
 
     def _logits(self, row: Row, start: "_Start") -> torch.Tensor:
         """Logits (R, vocabulary) at the row's read places."""
         row = row.to(self.model.device)
-        row.layout.before = start.states if start.before else None
+        if start.before:
+            row.layout.before = start.states
         embeddings = self.model.get_input_embeddings()(row.tokens)
         if start.embeddings is not None:
             embeddings = torch.cat([start.embeddings.to(embeddings.dtype), embeddings])

@@ -45,6 +45,8 @@ class Layout:
     """Where to keep the keys and values of the whole prefix."""
     own: PrefixCache | None = None
     """Where to keep those of the segments' tokens, in the row's order."""
+    rows: "tuple[Layout, ...]" = ()
+    """Where it is several rows of one length, one behind another: how each is divided."""
 
     @cached_property
     def segments(self) -> Segments:
@@ -73,4 +75,5 @@ class Layout:
 
     def to(self, device: torch.device) -> "Layout":
         """The same layout with its tensors on a device."""
-        return replace(self, blocks=tuple(block.to(device) for block in self.blocks))
+        blocks, rows = (tuple(e.to(device) for e in each) for each in (self.blocks, self.rows))
+        return replace(self, blocks=blocks, rows=rows)

@@ -1,9 +1,10 @@
 """Token lists -> one row with a shared prefix, and the layout that its attention needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch.nn import functional
 
 from textune.engine.cells import Block
 from textune.engine.layout import Layout
@@ -149,6 +150,26 @@ def pack_whole(texts: Sequence[tuple[int, ...]]) -> Row:
     They should stand by length, so that blocks waste little. Nothing is read by place.
     """
     return _row((), texts, [Tree()] * len(texts), virtual=0, before=0, read=[], both_ways=True)
+
+
+def behind_each_other(rows: Sequence[Row]) -> Row:
+    """One row of several, each filled up to the longest; each attends to itself alone.
+
+    Nothing stands before any of them.
+    """
+    size = max(len(row.tokens) for row in rows)
+    filling = [size - len(row.tokens) for row in rows]
+    layouts = [
+        replace(row.layout, filling=row.layout.filling + more)
+        for row, more in zip(rows, filling, strict=True)
+    ]
+    each = list(zip(rows, filling, strict=True))
+    return Row(
+        tokens=torch.cat([functional.pad(row.tokens, (0, more)) for row, more in each]),
+        positions=torch.cat([functional.pad(row.positions, (0, more)) for row, more in each]),
+        layout=Layout(0, 0, (), rows=tuple(layouts)),
+        read=torch.cat([row.read + place * size for place, row in enumerate(rows)]),
+    )
 
 
 def _tree_places(segments: Sequence[tuple[int, ...]], nodes: int, *, start: int) -> list[int]:

@@ -7,7 +7,11 @@ unit) are computed when the first is asked: one product with all their ``A``, an
 goes back to what they read. A frozen weight in 4 bits is unpacked on the way forward and on the
 way back, and not kept between. Tests hold the layers to peft's.
 
-Legend: T tokens, I inputs, O outputs, R rank, of all layers that are computed at once.
+Several adapters may stand side by side (``models.side_by_side``): the tokens are divided into
+stretches of one length, and each stretch has adapters of its own beside the one frozen weight.
+
+Legend: K adapters that stand side by side, mostly 1; T tokens of each, I inputs, O outputs, R
+rank, of all layers that are computed at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +25,8 @@ from torch import nn
 
 Frozen = Callable[[], torch.Tensor]
 """Gives a weight (O, I) that does not train, in the number format of its products."""
+Pair = tuple[torch.Tensor, torch.Tensor]
+"""``A`` (R, I) and ``B`` (O, R)."""
 
 
 NEIGHBOURS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -78,6 +84,8 @@ class LeanLora(nn.Module):
     """
 
     together: Together | None = None
+    beside: Sequence[Pair] = ()
+    """Adapters of as many stretches of tokens; empty: its own one is that of all."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """(..., I) to (..., O)."""
@@ -85,6 +93,7 @@ class LeanLora(nn.Module):
             together = self.together or Together([self])
             if (lean := together.said(self, x)) is not None:
                 return lean
+        assert not self.beside, "only plain LoRA stands side by side"
         said: torch.Tensor = super().forward(x, *args, **kwargs)
         return said
 
@@ -95,8 +104,8 @@ class LeanLora(nn.Module):
         frozen = self.frozen(dtype) if name is not None else None
         if name is None or frozen is None:
             return None
-        first, second = layer.lora_A[name].weight, layer.lora_B[name].weight
-        return Part(frozen, layer.base_layer.bias, first, second, float(layer.scaling[name]))
+        pairs = self.beside or [(layer.lora_A[name].weight, layer.lora_B[name].weight)]
+        return Part(frozen, layer.base_layer.bias, pairs, float(layer.scaling[name]))
 
     def frozen(self, dtype: torch.dtype) -> Frozen | None:
         """The weight of the linear layer for inputs of a format; None where it is no such one."""
@@ -135,16 +144,23 @@ class Part:
 
     frozen: Frozen
     bias_O: torch.Tensor | None
-    first_RI: torch.Tensor
-    second_OR: torch.Tensor
+    pairs: Sequence[Pair]
     scale: float
+
+    def stacked(self) -> Pair:
+        """All ``A`` (K, R, I) and all ``B`` (K, O, R)."""
+        if len(self.pairs) == 1:
+            first, second = self.pairs[0]
+            return first.unsqueeze(0), second.unsqueeze(0)
+        firsts, seconds = zip(*self.pairs, strict=True)
+        return torch.stack(firsts), torch.stack(seconds)
 
 
 def _adapted(x: torch.Tensor, parts: Sequence[Part]) -> list[torch.Tensor]:
     """What layers say of the same (..., I), each (..., O)."""
-    rows = x.reshape(-1, x.shape[-1])
-    adapters = [w for part in parts for w in (part.first_RI, part.second_OR)]
-    outs = _Adapted.apply(rows, parts, *adapters)  # type: ignore[no-untyped-call]  # torch's apply
+    stretches = x.reshape(len(parts[0].pairs), -1, x.shape[-1])
+    adapters = [each for part in parts for each in part.stacked()]
+    outs = _Adapted.apply(stretches, parts, *adapters)  # type: ignore[no-untyped-call]  # torch's apply
     return [out.view(*x.shape[:-1], -1) for out in outs]
 
 
@@ -153,48 +169,51 @@ class _Adapted(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_TI: torch.Tensor, parts: Sequence[Part], *adapters: torch.Tensor
+        ctx: Any, x_KTI: torch.Tensor, parts: Sequence[Part], *adapters: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
-        first_RI, seconds = _joined(adapters[0::2]), adapters[1::2]
-        narrow_TR = x_TI @ first_RI.T
+        first_KRI, seconds = _joined(adapters[0::2], 1), adapters[1::2]
+        narrow_KTR = x_KTI @ first_KRI.mT
         outs = []
-        for part, second, narrow in zip(parts, seconds, _split(narrow_TR, seconds), strict=True):
-            out_TO = nn.functional.linear(x_TI, part.frozen(), part.bias_O)
-            outs.append(out_TO.addmm_(narrow.mul_(part.scale), second.T))
-        ctx.save_for_backward(x_TI, first_RI, narrow_TR, *seconds)
+        for part, second, narrow in zip(
+            parts, seconds, _split(narrow_KTR, seconds, 2), strict=True
+        ):
+            out_KTO = nn.functional.linear(x_KTI, part.frozen(), part.bias_O)
+            outs.append(out_KTO.baddbmm_(narrow.mul_(part.scale), second.mT))
+        ctx.save_for_backward(x_KTI, first_KRI, narrow_KTR, *seconds)
         ctx.parts = parts
         return tuple(outs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x_TI, first_RI, narrow_TR, *seconds = ctx.saved_tensors
+        x_KTI, first_KRI, narrow_KTR, *seconds = ctx.saved_tensors
         together = list(zip(ctx.parts, gradients, seconds, strict=True))
-        to_narrow_TR = _joined([(g @ second).mul_(part.scale) for part, g, second in together], 1)
+        to_narrow_KTR = _joined([(g @ second).mul_(part.scale) for part, g, second in together], 2)
         to_x = None
         if ctx.needs_input_grad[0]:
             to_x = gradients[0] @ ctx.parts[0].frozen()
+            rows = to_x.view(-1, to_x.shape[-1])
             for part, g, _ in together[1:]:
-                to_x.addmm_(g, part.frozen())
-            to_x.addmm_(to_narrow_TR, first_RI)
+                rows.addmm_(g.reshape(-1, g.shape[-1]), part.frozen())
+            to_x.baddbmm_(to_narrow_KTR, first_KRI)
         needs = ctx.needs_input_grad[2:]
         to_firsts: Sequence[torch.Tensor | None] = [None] * len(seconds)
         if any(needs[0::2]):
-            to_firsts = _split((to_narrow_TR.T @ x_TI), seconds, 0)
-        narrows = _split(narrow_TR, seconds)
+            to_firsts = _split(to_narrow_KTR.mT @ x_KTI, seconds, 1)
+        narrows = _split(narrow_KTR, seconds, 2)
         to_seconds = [
-            (narrow.T @ g).T if need else None
+            (narrow.mT @ g).mT if need else None
             for narrow, g, need in zip(narrows, gradients, needs[1::2], strict=True)
         ]
         both = zip(to_firsts, to_seconds, strict=True)
         return to_x, None, *(each for pair in both for each in pair)
 
 
-def _joined(parts: Sequence[torch.Tensor], axis: int = 0) -> torch.Tensor:
+def _joined(parts: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), axis)
 
 
 def _split(
-    joined: torch.Tensor, seconds: Sequence[torch.Tensor], axis: int = 1
+    joined: torch.Tensor, seconds: Sequence[torch.Tensor], axis: int
 ) -> Sequence[torch.Tensor]:
     """The part of each layer, by the ranks of their second adapters."""
-    return torch.split(joined, [second.shape[1] for second in seconds], axis)
+    return torch.split(joined, [second.shape[2] for second in seconds], axis)
