@@ -194,7 +194,7 @@ def test_the_resolved_study_hides_nothing_and_is_plain_data(plan_of):
 
 def test_cells_on_one_base_in_one_form_share_a_worker(plan_of):
     plan = plan_of(PROMPTED, "tuned", {"tuned": {"method": "qlora"}})
-    groups = {c.key.approach: c.group for c in plan.cells}
+    groups = {c.key.approach: c.base_model for c in plan.cells}
     assert groups["zero-shot"] == groups["lora"] != groups["qlora"]
 
 

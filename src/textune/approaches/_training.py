@@ -11,7 +11,7 @@ from textune.tasks.base import TaskSpec
 from textune.training.settings import TrainingSpec
 
 if TYPE_CHECKING:
-    from textune.training.loop import Trainee
+    from textune.training.loop import Trainee, Watch
 
 T = TypeVar("T")
 
@@ -26,10 +26,16 @@ def train_network(
     context: Context,
 ) -> Notes:
     """Run the training loop on items that the trainee reads; what it was like."""
-    from textune.training.loop import Watch, train
+    from textune.training.loop import train
 
-    watch = Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
-    return train(trainee, items, spec, lr=lr, seed=seed, watch=watch).notes(lr)
+    return train(trainee, items, spec, lr=lr, seed=seed, watch=watch_of(context)).notes(lr)
+
+
+def watch_of(context: Context) -> Watch:
+    """Who is told about a training, and where its checkpoints go."""
+    from textune.training.loop import Watch
+
+    return Watch(context.report, context.work, context.kept, context.checkpoint_seconds)
 
 
 def score_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -41,6 +41,16 @@ class Parts:
     train: Sequence[Example]
     valid: Sequence[Example]
     test: Sequence[Example]
+
+
+@dataclass(frozen=True)
+class FitPart:
+    """What one of several fits learns from that are done side by side."""
+
+    train: Sequence[Example]
+    valid: Sequence[Example]
+    seed: int
+    context: Context
 
 
 @dataclass
@@ -160,6 +170,21 @@ class Approach(Plugin, ABC):
         Raises:
             TextuneError: the parts do not go together, or the data are too few.
         """
+
+    @property
+    def stands_beside(self) -> bool:
+        """Whether ``fit_beside`` can do several fits in one pass."""
+        return False
+
+    def fit_beside(self, task: TaskSpec, parts: Sequence[FitPart]) -> Iterator[Predictor]:
+        """As ``fit`` of every part, but for roundings; each is to be closed before the next.
+
+        All is learnt when the first is given.
+
+        Raises:
+            ImpossibleError: the parts cannot be fitted side by side, as where memory is short.
+        """
+        raise ImpossibleError(f"{self.name} fits one part after the other", hint="do it so")
 
     @abstractmethod
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:

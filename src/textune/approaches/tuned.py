@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from textune.approaches._tuned import TunedPredictor
-from textune.approaches.base import LABEL_KINDS, Approach, Context, Family, Parts, Predictor
+from textune.approaches.base import (
+    LABEL_KINDS,
+    Approach,
+    Context,
+    Family,
+    FitPart,
+    Parts,
+    Predictor,
+)
 from textune.core.config import PluginOf
 from textune.core.errors import ImpossibleError, StoreError
 from textune.core.seeds import derive
@@ -115,19 +123,37 @@ class Tuned(Approach):
         context: Context,
     ) -> TunedPredictor:
         """One training with settled settings."""
-        import torch
-
-        loaded = self._borrow(context)
-        with torch.random.fork_rng():
-            torch.manual_seed(derive(seed, "adapter"))
-            adapted = self.method.apply(loaded.model, [])
-        predictor = self._predictor(task, loaded, adapted, context)
+        predictor = self._started(task, seed, context)
         try:
             predictor.train(train, valid, self.training, lr=self._lr(), seed=seed, context=context)
         except BaseException:
             predictor.close()
             raise
         return predictor
+
+    def _started(self, task: TaskSpec, seed: int, context: Context) -> TunedPredictor:
+        """The base with the first weights of a seed."""
+        import torch
+
+        loaded = self._borrow(context)
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(seed, "adapter"))
+            adapted = self.method.apply(loaded.model, [])
+        return self._predictor(task, loaded, adapted, context)
+
+    @property
+    def stands_beside(self) -> bool:
+        """Where the method can, and nothing is searched."""
+        return self.method.stackable and self.search is None
+
+    def fit_beside(self, task: TaskSpec, parts: Sequence[FitPart]) -> Iterator[Predictor]:
+        """All parts over the one frozen base, as many at once as memory allows."""
+        from textune.approaches._beside import fit_beside
+
+        def start(part: FitPart) -> TunedPredictor:
+            return self._started(task, part.seed, part.context)
+
+        return fit_beside(start, parts, self.training, self._lr())
 
     def load(self, task: TaskSpec, folder: Path, *, context: Context) -> Predictor:
         """The base from the catalog, what training changed from ``adapter``."""

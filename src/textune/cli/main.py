@@ -96,7 +96,7 @@ def plan(study: StudyPath, part: Part = None, json: Json = False) -> None:
 
 
 @app.command()
-def study(
+def study(  # noqa: PLR0913  # each is an option
     study: StudyPath,
     part: Part = None,
     run: Annotated[
@@ -111,6 +111,10 @@ def study(
         str | None,
         typer.Option(help="Most memory of all workers together, e.g. 8GiB; 90 % without it."),
     ] = None,
+    side_by_side: Annotated[
+        int,
+        typer.Option(min=1, help="Folds or seeds of LoRA that are trained in one pass, at most."),
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Run what is not done yet; stop and go on at will."""
@@ -123,6 +127,7 @@ def study(
         retry_failed=retry_failed,
         checkpoint_seconds=checkpoint_seconds,
         memory=bytes_of(memory, "--memory"),
+        side_by_side=side_by_side,
     )
     sys.exit(studying.run(study, part, run, options, as_json=json))
 

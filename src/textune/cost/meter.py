@@ -50,6 +50,19 @@ class Usage(Spec):
             served=together(self.served, later.served),
         )
 
+    def shared(self, number: int) -> "Usage":
+        """What falls to each of so many that used it together; the peak is that of all."""
+        return replace(
+            self,
+            wall_seconds=self.wall_seconds / number,
+            cpu_seconds=self.cpu_seconds / number,
+            tokens=None if self.tokens is None else round(self.tokens / number),
+            flops=None if self.flops is None else self.flops / number,
+            energy=replace(self.energy, joules=self.energy.joules / number)
+            if self.energy
+            else None,
+        )
+
 
 def _sum(one: N | None, other: N | None) -> N | None:
     """The sum of what was counted; None where nothing was."""

@@ -15,7 +15,7 @@ Legend: P prefix tokens (all, in the row or before it), T tokens of the row, K k
 query heads of one key-value head, D head size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -48,27 +48,34 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     Gives (1, T, K*G, D), everything in the model's number format (torch sums softmax in fp32).
     """
     assert attention_mask is None, "a packed row carries its own mask"
-    if layout.rows:
-        each = (part.chunk(len(layout.rows), 2) for part in (query, key, value))
-        rule = {"scaling": scaling, "softcap": softcap, "dropout": dropout}
-        mixed = [
-            packed_attention(module, *qkv, None, layout=row, sliding_window=sliding_window, **rule)
-            for row, *qkv in zip(layout.rows, *each, strict=True)
-        ]
-        return torch.cat([out for out, _ in mixed], 1), None
     rule = Rule.of(query, scaling, softcap, dropout)
-    before = key[0, :, :0], value[0, :, :0]
+    rows = layout.rows or (layout,)
+    each = (part[0].transpose(0, 1).chunk(len(rows)) for part in (query, key, value))
+    mixed = [
+        _row_attention(module, qkv, row, sliding_window, rule)
+        for row, *qkv in zip(rows, *each, strict=True)
+    ]
+    return (mixed[0] if len(rows) == 1 else torch.cat(mixed)).unsqueeze(0), None
+
+
+def _row_attention(
+    module: nn.Module,
+    row: Sequence[torch.Tensor],
+    layout: Layout,
+    window: int | None,
+    rule: Rule,
+) -> torch.Tensor:
+    """Results (T, K*G, D) of a row's queries (T, K*G, D), keys and values (T, K, D)."""
+    query, key, value = row
+    keys, values = key.transpose(0, 1), value.transpose(0, 1)
+    before = keys[:, :0], values[:, :0]
     if layout.before is not None:
         before = layout.before.layers[_layer(module)]
-    _keep(layout, module, before, (key[0], value[0]))
-    asked, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
-    if tiles_for(query) is not None and rule.is_plain and not layout.reaches(sliding_window):
-        mixed = tile_attention(
-            asked, keys, values, before, layout.segments, rule.scale, rule.dropout
-        )
-    else:
-        mixed = by_cells(asked, keys, values, before, layout, sliding_window, rule)
-    return mixed.unsqueeze(0), None
+    _keep(layout, module, before, (keys, values))
+    if tiles_for(query) is not None and rule.is_plain and not layout.reaches(window):
+        segments = layout.segments
+        return tile_attention(query, key, value, before, segments, rule.scale, rule.dropout)
+    return by_cells(query, key, value, before, layout, window, rule)
 
 
 def _keep(layout: Layout, module: nn.Module, before: KeysValues, row: KeysValues) -> None:

@@ -70,7 +70,7 @@ class CausalEngine:
         logits_RV = self._logits(packing.behind_each_other([a.row for a in asked]), _Start())
         for each in asked:
             self._count_training(each.row)
-        parts = logits_RV.split([len(each.row.read) for each in asked])
+        parts = torch.split(logits_RV, [len(each.row.read) for each in asked])
         return [each.loss(part) for each, part in zip(asked, parts, strict=True)]
 
     @torch.no_grad()

@@ -75,5 +75,5 @@ class Layout:
 
     def to(self, device: torch.device) -> "Layout":
         """The same layout with its tensors on a device."""
-        blocks, rows = (tuple(e.to(device) for e in each) for each in (self.blocks, self.rows))
-        return replace(self, blocks=blocks, rows=rows)
+        blocks = tuple(block.to(device) for block in self.blocks)
+        return replace(self, blocks=blocks, rows=tuple(row.to(device) for row in self.rows))

@@ -75,6 +75,8 @@ class Method(Plugin, ABC):
     """Whether it works on a base in 4 bits."""
     starts_at_base: ClassVar[bool] = True
     """Whether the adapted model equals the base model before the first step."""
+    stackable: ClassVar[bool] = False
+    """Whether several can train side by side over one base: all that trains is plain LoRA."""
     changes_base: ClassVar[bool] = False
     """Whether training writes into the base weights themselves."""
     served_by: ClassVar[str]

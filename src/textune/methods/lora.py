@@ -34,6 +34,7 @@ class LoRA(PeftMethod):
     mergeable: ClassVar[bool] = True
     quantised_base: ClassVar[bool] = True
     served_by: ClassVar[str] = "vLLM"
+    stackable: ClassVar[bool] = True
 
     rank: int = 16
     """Width of the bottleneck; 8 to 64 is usual."""
@@ -68,6 +69,8 @@ class LoRA(PeftMethod):
             object.__setattr__(self, "served_by", "merged")
         if self.init == "pissa":
             object.__setattr__(self, "quantised_base", False)
+        if self.dora or self.dropout or self.init == "pissa":
+            object.__setattr__(self, "stackable", False)
 
     def config(self, head: list[str]) -> Any:
         """``LoraConfig``."""

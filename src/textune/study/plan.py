@@ -37,8 +37,8 @@ class Cell:
     test: Indices
 
     @property
-    def group(self) -> str:
-        """Cells of one group share a worker and its base model."""
+    def base_model(self) -> str:
+        """Cells of one share a worker that holds it."""
         method = self.approach.tuning
         return f"{self.approach.base} {method.quantisation if method else 'none'}"
 

@@ -21,6 +21,7 @@ from textune.models.device import price_name, usable_bytes
 from textune.results.record import Failure, Record
 from textune.results.run import load_run, load_tested, save_run
 from textune.results.store import Store
+from textune.study.beside import groups_of
 from textune.study.machine import cores
 from textune.study.plan import Cell, Plan
 from textune.study.work import failed
@@ -64,6 +65,8 @@ class Options:
     workers: int = 1
     retry_failed: bool = False
     checkpoint_seconds: float = 30.0
+    side_by_side: int = 1
+    """Most cells that are fitted in one pass over their base, where an approach can."""
     memory: int | None = None
     """Bytes that all workers together may take; None: most of the machine's or the device's."""
 
@@ -88,7 +91,9 @@ def run_study(plan: Plan, root: Path, watcher: Watcher, options: Options) -> Out
         if todo or _is_amended(root, plan):
             save_run(root, plan.run_spec(), plan.tested)
         if unique:
-            _Crew(setup, store, watcher, options.workers).do(unique)
+            _Crew(setup, store, watcher, options.workers).do(
+                groups_of(unique, options.side_by_side)
+            )
         known |= {r.fingerprint: r for r in store.records(c.fingerprint for c in unique)}
         records = [known[f] for c in plan.cells if (f := c.fingerprint) in known]
     failures = sum(r.status == "failed" for r in records)
@@ -151,12 +156,13 @@ def _forget_failures(store: Store, plan: Plan) -> None:
 
 @dataclass
 class _Worker:
-    """A process, the pipe to it and the cells it has still to do."""
+    """A process, the pipe to it and the groups of cells it has still to do."""
 
     process: Any
     pipe: Any
-    cells: deque[Cell]
-    current: Cell = field(init=False)
+    groups: deque[tuple[Cell, ...]]
+    current: dict[str, Cell] = field(default_factory=dict)
+    """Cells of its group that have no record yet, by fingerprint."""
 
 
 class _Crew:
@@ -169,9 +175,9 @@ class _Crew:
         self.num_workers = num_workers
         self.spawn = multiprocessing.get_context("spawn")
 
-    def do(self, cells: list[Cell]) -> None:
-        """Do all cells; raises what a worker cannot go on from."""
-        waiting = deque(_batches(cells, self.num_workers))
+    def do(self, groups: list[tuple[Cell, ...]]) -> None:
+        """Do all groups of cells; raises what a worker cannot go on from."""
+        waiting = deque(_batches(groups, self.num_workers))
         active: list[_Worker] = []
         try:
             while waiting or active:
@@ -180,37 +186,38 @@ class _Crew:
                 for worker in self._ready(active):
                     if not self._listen(worker):
                         active.remove(worker)
-                        if worker.cells:
-                            waiting.appendleft(worker.cells)
+                        if worker.groups:
+                            waiting.appendleft(worker.groups)
         finally:
             for worker in active:
                 worker.process.kill()
                 worker.process.join()
 
-    def _start(self, cells: deque[Cell]) -> _Worker:
+    def _start(self, groups: deque[tuple[Cell, ...]]) -> _Worker:
         ours, theirs = self.spawn.Pipe()
         process = self.spawn.Process(target=work, args=(theirs, self.setup), daemon=True)
         threads = str(max(1, cores() // self.num_workers))
         with _environment(OMP_NUM_THREADS=threads, TOKENIZERS_PARALLELISM="false"):
             process.start()
         theirs.close()
-        worker = _Worker(process, ours, cells)
+        worker = _Worker(process, ours, groups)
         self._next(worker)
         return worker
 
     def _next(self, worker: _Worker) -> bool:
-        """Send the next cell; without one, end the worker.
+        """Send the next group; without one, end the worker.
 
         That a worker died before it could read is found when it is listened to.
         """
-        cell = worker.cells.popleft() if worker.cells else None
+        group = worker.groups.popleft() if worker.groups else None
         with contextlib.suppress(ConnectionError):
-            worker.pipe.send(cell)
-        if cell is None:
+            worker.pipe.send(group)
+        if group is None:
             worker.process.join()
             return False
-        worker.current = cell
-        self.watcher.started(cell)
+        worker.current = {cell.fingerprint: cell for cell in group}
+        for cell in group:
+            self.watcher.started(cell)
         return True
 
     @staticmethod
@@ -225,31 +232,34 @@ class _Crew:
         except (EOFError, OSError):  # the pipe ended, maybe in the middle of an event
             self._bury(worker)
             return False
-        if isinstance(event, Step):
-            self.watcher.stepped(worker.current, event)
-            return True
-        if isinstance(event, Read):
-            self.watcher.read(worker.current, event.tokens)
-            return True
-        assert isinstance(event, Ended)
-        if event.error is not None:
+        if isinstance(event, Ended) and event.error is not None:
             raise event.error
-        self.watcher.ended(worker.current, self.store.load(event.fingerprint))
-        return self._next(worker)
+        cell = worker.current[event.fingerprint]
+        if isinstance(event, Step):
+            self.watcher.stepped(cell, event)
+        elif isinstance(event, Read):
+            self.watcher.read(cell, event.tokens)
+        else:
+            self._has_record(worker, cell)
+        return bool(worker.current) or self._next(worker)
+
+    def _has_record(self, worker: _Worker, cell: Cell) -> None:
+        del worker.current[cell.fingerprint]
+        self.watcher.ended(cell, self.store.load(cell.fingerprint))
 
     def _bury(self, worker: _Worker) -> None:
-        """A worker died in the middle of a cell: that is the cell's result."""
+        """A worker died in the middle of a cell, or of several: that is their result."""
         worker.process.join()
-        cell, code = worker.current, worker.process.exitcode
-        if not self.store.has(cell.fingerprint):
-            message = f"the worker process died (exit code {code})"
-            if code == -9:
-                message = "the worker process was killed (signal 9), most often for lack of memory"
-            failure = Failure(
-                kind="killed", message=message, hint="textune study ... --retry-failed"
-            )
-            self.store.save(failed(cell, failure), None)
-        self.watcher.ended(cell, self.store.load(cell.fingerprint))
+        code = worker.process.exitcode
+        message = f"the worker process died (exit code {code})"
+        if code == -9:
+            message = "the worker process was killed (signal 9), most often for lack of memory"
+        for cell in list(worker.current.values()):
+            if not self.store.has(cell.fingerprint):
+                hint = "textune study ... --retry-failed"
+                failure = Failure(kind="killed", message=message, hint=hint)
+                self.store.save(failed(cell, failure), None)
+            self._has_record(worker, cell)
 
 
 @contextlib.contextmanager
@@ -264,11 +274,13 @@ def _environment(**defaults: str) -> Iterator[None]:
             del os.environ[name]
 
 
-def _batches(cells: list[Cell], workers: int) -> Iterator[deque[Cell]]:
-    """Cells by base model, so that weights load once; several workers share large groups."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group, []).append(cell)
-    for group in groups.values():
-        for start in range(min(workers, len(group))):
-            yield deque(group[start::workers])
+def _batches(
+    groups: Sequence[tuple[Cell, ...]], workers: int
+) -> Iterator[deque[tuple[Cell, ...]]]:
+    """Groups by base model, so that weights load once; several workers share many of them."""
+    of_base: dict[str, list[tuple[Cell, ...]]] = {}
+    for group in groups:
+        of_base.setdefault(group[0].base_model, []).append(group)
+    for each in of_base.values():
+        for start in range(min(workers, len(each))):
+            yield deque(each[start::workers])

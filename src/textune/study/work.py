@@ -18,6 +18,7 @@ from textune.cost.meter import Usage, meter
 from textune.cost.price import PriceTable, price, token_price
 from textune.cost.served import together
 from textune.data.examples import Example, Examples
+from textune.data.folds import Indices
 from textune.data.predictions import Predictions
 from textune.evaluation.metrics.base import ORDER_DISAGREEMENT, metrics_of
 from textune.results.record import TEST_CUT, Cost, Failure, Record, ScoredExamples
@@ -43,6 +44,14 @@ class Bench:
     """The price table's name for the machine."""
     device_peak: DevicePeak | None
 
+    def rows(self, part: Indices) -> Sequence[Example]:
+        """The examples at these places."""
+        return self.examples.take(part).rows
+
+    def work(self, cell: Cell) -> Path:
+        """Where a cell keeps what it needs until it has its record."""
+        return self.store.cell(cell.fingerprint) / "work"
+
 
 def run_cell(
     cell: Cell,
@@ -62,7 +71,7 @@ def run_cell(
     with files.locked(folder / "lock"):
         if bench.store.has(cell.fingerprint):  # another process was faster
             return bench.store.load(cell.fingerprint)
-        work = folder / "work"
+        work = bench.work(cell)
         work.mkdir(parents=True, exist_ok=True)
         context = replace(bench.context, work=work, report=report)
         scored = None
@@ -106,17 +115,27 @@ def failure_of(error: Exception) -> Failure:
 def _measured(
     cell: Cell, bench: Bench, context: Context, read: Callable[[int], None] | None
 ) -> tuple[Record, ScoredExamples]:
-    train, valid, test = (
-        bench.examples.take(part).rows for part in (cell.train, cell.valid, cell.test)
-    )
-    task, spent = bench.task, _Spent(bench.store.cell(cell.fingerprint) / "work" / "spent.json")
+    train, valid = bench.rows(cell.train), bench.rows(cell.valid)
+    spent = Spent.of(cell, bench)
     cell.approach.warm_up(context)
     release_memory()
     with meter(device_peak=bench.device_peak, told=read) as fitting:
         context = replace(context, kept=lambda: spent.keep(fitting.so_far()))
         predictor = cell.approach.fit(
-            task.sealed, train, valid, seed=cell.key.seed, context=context
+            bench.task.sealed, train, valid, seed=cell.key.seed, context=context
         )
+    return tested(cell, bench, predictor, spent.with_earlier(fitting.usage), read)
+
+
+def tested(
+    cell: Cell,
+    bench: Bench,
+    predictor: Predictor,
+    fitting: Usage,
+    read: Callable[[int], None] | None,
+) -> tuple[Record, ScoredExamples]:
+    """Predict with what was fitted, keep it as a bundle and close it."""
+    train, test, task = bench.rows(cell.train), bench.rows(cell.test), bench.task
     try:
         unanswered = [replace(example, answer=None) for example in test]
         with meter(device_peak=bench.device_peak, told=read) as predicting:
@@ -131,7 +150,7 @@ def _measured(
         predictor.close()
     gold = [str(e.answer) for e in test]
     cost = replace(
-        _cost(spent.with_earlier(fitting.usage), predicting.usage, bench),
+        _cost(fitting, predicting.usage, bench),
         total_params=predictor.total_params,
         trainable_params=predictor.trainable_params,
         latency_p50_seconds=latency[0],
@@ -154,7 +173,7 @@ def _measured(
     return record, ScoredExamples([e.id for e in test], gold, said)
 
 
-class _Spent:
+class Spent:
     """What killed attempts at a fit used up to their last checkpoints; it counts as cost too."""
 
     def __init__(self, path: Path) -> None:
@@ -162,6 +181,11 @@ class _Spent:
         self.earlier: Usage | None = None
         if path.is_file():
             self.earlier = parse(Usage, json.loads(path.read_text("utf-8")), where=str(path))
+
+    @classmethod
+    def of(cls, cell: Cell, bench: Bench) -> "Spent":
+        """Of a cell whose work folder exists."""
+        return cls(bench.work(cell) / "spent.json")
 
     def keep(self, usage: Usage) -> None:
         """Write down what was used until the checkpoint that was just made."""

@@ -1,4 +1,4 @@
-"""A worker process: does the cells it is sent, one by one, and tells what happens.
+"""A worker process: does the cells it is sent, one by one or several together, and tells.
 
 It dies with its parent, so that a killed study leaves nothing running.
 """
@@ -19,8 +19,9 @@ from textune.cost.price import PriceTable
 from textune.data.examples import Examples
 from textune.models.device import device_peak
 from textune.results.store import Store
+from textune.study.beside import run_group
 from textune.study.plan import Cell
-from textune.study.work import Bench, run_cell
+from textune.study.work import Bench
 from textune.tasks.base import TaskSpec
 
 READ_SECONDS = 1.0
@@ -68,7 +69,7 @@ class Ended:
     error: TextuneError | None = None
 
 
-_Pipe: TypeAlias = "connection.Connection[Step | Read | Ended, Cell | None]"
+_Pipe: TypeAlias = "connection.Connection[Step | Read | Ended, tuple[Cell, ...] | None]"
 
 
 @dataclass
@@ -103,13 +104,18 @@ def work(pipe: _Pipe, setup: Setup) -> None:
         machine=setup.machine,
         device_peak=device_peak(),
     )
-    while (cell := pipe.recv()) is not None:
-        told = _Told(pipe, cell.fingerprint)
+    while (cells := pipe.recv()) is not None:
+        told = {cell.fingerprint: _Told(pipe, cell.fingerprint) for cell in cells}
         try:
-            run_cell(cell, bench, told.step, told.read)
-            pipe.send(Ended(cell.fingerprint))
+            for cell in run_group(
+                cells,
+                bench,
+                lambda cell, told=told: told[cell.fingerprint].step,  # type: ignore[misc]  # bound to each group
+                lambda cell, told=told: told[cell.fingerprint].read,  # type: ignore[misc]
+            ):
+                pipe.send(Ended(cell.fingerprint))
         except TextuneError as error:  # the store refuses: nothing can be kept, so stop
-            pipe.send(Ended(cell.fingerprint, error))
+            pipe.send(Ended(cells[0].fingerprint, error))
             return
 
 

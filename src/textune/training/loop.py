@@ -4,8 +4,7 @@ Every random choice of a step is derived from (seed, step), so a run that was ki
 from a checkpoint ends with the same weights, bit for bit on one machine.
 """
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -17,14 +16,10 @@ from torch import nn
 from textune.core.errors import DivergedError, ImpossibleError
 from textune.core.seeds import derive, generator
 from textune.methods.base import Hooks
-from textune.training import checkpoint
 from textune.training.checkpoint import Progress
+from textune.training.keeper import Keeper
 from textune.training.masters import Masters
 from textune.training.settings import TrainingSpec, rate_at
-
-HOOKS = "hooks."
-"""Begins the names of what a method's hooks keep in a checkpoint."""
-
 
 T = TypeVar("T")
 """What an example is for the model."""
@@ -48,6 +43,8 @@ class Trainee(Generic[T]):
     """What the tuning method does beyond taking gradients."""
     micro_batches: Callable[[Sequence[T]], Iterable[tuple[Sequence[T], float]]] = _whole
     """A batch in parts that are run one after the other, each with its share in the mean loss."""
+    weights: Mapping[str, nn.Parameter] | None = None
+    """What trains, where it stands beside the model; None: what takes a gradient in it."""
 
 
 @dataclass(frozen=True)
@@ -79,46 +76,86 @@ def train(
         ImpossibleError: the method trains nothing.
         DivergedError: the loss is no number any more.
     """
-    named = {n: p for n, p in trainee.model.named_parameters() if p.requires_grad}
-    if not named:
-        raise ImpossibleError("the method trains nothing on this model", hint="choose another")
-    trainable, hooks = list(named.values()), trainee.hooks
-    accelerator = Accelerator(cpu=trainable[0].device.type == "cpu")
-    factors = [hooks.rate(name) for name in named]
-    masters = Masters(trainable, weight_decay=spec.weight_decay, factors=factors)
-    total, per_epoch = spec.total_steps(len(items)), spec.steps_in_epoch(len(items))
-    warmup = spec.warmup(total)
-    hooks.begin(total)
-    keeper = _Keeper(masters, hooks, watch)
-    progress = keeper.resume()
-
-    trainee.model.train()
-    while progress.step < total:
-        step = progress.step
-        epoch, place = divmod(step, per_epoch)
-        order = generator(seed, "order", epoch).permutation(len(items))
-        batch = [items[i] for i in order[place * spec.batch_size : (place + 1) * spec.batch_size]]
+    training = Training(trainee, items, spec, lr=lr, seed=seed, watch=watch)
+    while not training.is_over:
         with torch.random.fork_rng():
-            torch.manual_seed(derive(seed, "dropout", step))
-            loss = _way_back(trainee, batch, accelerator)
+            torch.manual_seed(derive(seed, "dropout", training.progress.step))
+            loss = _way_back(trainee, training.batch(), training.accelerator)
+        training.step(loss)
+    return training.end()
+
+
+class Training(Generic[T]):
+    """One training on its way: what its next step reads, and what follows on its gradients."""
+
+    def __init__(
+        self,
+        trainee: Trainee[T],
+        items: Sequence[T],
+        spec: TrainingSpec,
+        *,
+        lr: float,
+        seed: int,
+        watch: Watch,
+    ) -> None:
+        """As for ``train``; goes on from the last checkpoint, if there is one."""
+        named = trainee.weights or {
+            n: p for n, p in trainee.model.named_parameters() if p.requires_grad
+        }
+        if not named:
+            raise ImpossibleError("the method trains nothing on this model", hint="choose another")
+        self.trainee, self.items, self.spec = trainee, items, spec
+        self.lr, self.seed, self.watch = lr, seed, watch
+        self.trainable, self.hooks = list(named.values()), trainee.hooks
+        self.accelerator = Accelerator(cpu=self.trainable[0].device.type == "cpu")
+        factors = [self.hooks.rate(name) for name in named]
+        self.masters = Masters(self.trainable, weight_decay=spec.weight_decay, factors=factors)
+        self.total, self.per_epoch = spec.total_steps(len(items)), spec.steps_in_epoch(len(items))
+        self.hooks.begin(self.total)
+        self.keeper = Keeper(
+            self.masters, self.hooks, watch.folder, seconds=watch.seconds, kept=watch.kept
+        )
+        self.progress = self.keeper.resume()
+        trainee.model.train()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are done."""
+        return self.progress.step >= self.total
+
+    def batch(self) -> list[T]:
+        """What the next step reads."""
+        epoch, place = divmod(self.progress.step, self.per_epoch)
+        order = generator(self.seed, "order", epoch).permutation(len(self.items))
+        size = self.spec.batch_size
+        return [self.items[i] for i in order[place * size : (place + 1) * size]]
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Change the weights by the gradients that they hold, and go on."""
+        step, spec, hooks = self.progress.step, self.spec, self.hooks
         if (penalty := hooks.penalty()) is not None:
-            accelerator.backward(penalty)
-        clip = _clip(trainable, spec.max_grad_norm)
-        masters.step(lr * rate_at(step, total=total, warmup=warmup), clip=clip)
+            self.accelerator.backward(penalty)
+        clip = _clip(self.trainable, spec.max_grad_norm)
+        rate = rate_at(step, total=self.total, warmup=spec.warmup(self.total))
+        self.masters.step(self.lr * rate, clip=clip)
         hooks.after_step(step + 1)
-        masters.clear()
+        self.masters.clear()
         value = loss.item()
         if value != value:
             hint = "a lower learning rate usually helps"
             raise DivergedError(f"the loss is not a number after step {step + 1}", hint=hint)
-        progress = replace(progress, step=step + 1, epoch_loss=progress.epoch_loss + value)
-        if place == per_epoch - 1:
-            progress = _end_epoch(trainee, progress, per_epoch, keeper)
-        watch.report(step + 1, total, value)
-        keeper.maybe_save(progress)
-    keeper.restore_best(progress, last=len(progress.losses) - 1)
-    trainee.model.eval()
-    return progress
+        summed = self.progress.epoch_loss + value
+        self.progress = replace(self.progress, step=step + 1, epoch_loss=summed)
+        if (step + 1) % self.per_epoch == 0:
+            self.progress = _end_epoch(self.trainee, self.progress, self.per_epoch, self.keeper)
+        self.watch.report(step + 1, self.total, value)
+        self.keeper.maybe_save(self.progress)
+
+    def end(self) -> Progress:
+        """Put the best weights into their places."""
+        self.keeper.restore_best(self.progress, last=len(self.progress.losses) - 1)
+        self.trainee.model.eval()
+        return self.progress
 
 
 def _clip(parameters: Sequence[nn.Parameter], most: float) -> float:
@@ -137,7 +174,7 @@ def _way_back(trainee: Trainee[T], batch: Sequence[T], accelerator: Accelerator)
     return torch.stack(losses).sum()
 
 
-def _end_epoch(trainee: Trainee[T], progress: Progress, steps: int, keeper: "_Keeper") -> Progress:
+def _end_epoch(trainee: Trainee[T], progress: Progress, steps: int, keeper: Keeper) -> Progress:
     """Close the epoch's mean loss; score it, and remember its weights when they are the best."""
     losses = (*progress.losses, progress.epoch_loss / steps)
     progress = replace(progress, losses=losses, epoch_loss=0.0)
@@ -150,51 +187,3 @@ def _end_epoch(trainee: Trainee[T], progress: Progress, steps: int, keeper: "_Ke
         keeper.remember_best()
         progress = replace(progress, best_epoch=len(scores) - 1)
     return replace(progress, valid_scores=scores)
-
-
-class _Keeper:
-    """Checkpoints on disk and the best weights so far (in memory and in the checkpoint)."""
-
-    def __init__(self, masters: Masters, hooks: Hooks, watch: Watch) -> None:
-        self.masters = masters
-        self.hooks = hooks
-        self.path = watch.folder / "checkpoint.safetensors" if watch.folder else None
-        self.seconds = watch.seconds
-        self.kept = watch.kept
-        self.saved_at = time.monotonic()
-        self.best: list[torch.Tensor] = []
-
-    def resume(self) -> Progress:
-        """Take up the last checkpoint, if a readable one fits."""
-        found = checkpoint.load(self.path) if self.path else None
-        if found is None:
-            return Progress()
-        tensors, progress = found
-        try:
-            self.masters.restore(tensors)
-        except (KeyError, RuntimeError):
-            return Progress()
-        own = {n.removeprefix(HOOKS): t for n, t in tensors.items() if n.startswith(HOOKS)}
-        self.hooks.restore(own)
-        if progress.best_epoch >= 0:
-            self.best = [tensors[f"{i}.best"] for i in range(len(self.masters.masters))]
-        return progress
-
-    def remember_best(self) -> None:
-        """Copy the weights as they are now."""
-        self.best = [m.detach().clone() for m in self.masters.masters]
-
-    def maybe_save(self, progress: Progress) -> None:
-        """Write a checkpoint when the last is old enough."""
-        if self.path and time.monotonic() - self.saved_at >= self.seconds:
-            best = {f"{i}.best": tensor for i, tensor in enumerate(self.best)}
-            own = {f"{HOOKS}{name}": tensor for name, tensor in self.hooks.state().items()}
-            checkpoint.save(self.path, {**self.masters.state(), **best, **own}, progress)
-            self.saved_at = time.monotonic()
-            self.kept()
-
-    def restore_best(self, progress: Progress, *, last: int) -> None:
-        """Put the best weights into the model, unless the last ones are the best."""
-        if self.best and progress.best_epoch != last:
-            tensors = {f"{i}.master": tensor for i, tensor in enumerate(self.best)}
-            self.masters.restore(tensors)

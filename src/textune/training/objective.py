@@ -28,6 +28,8 @@ class Objective:
     """What the mean of a batch is taken over: its items, or the tokens of their answers."""
     runs: int | None = None
     """How often each item is run, alone; None: a batch is one row, and shares its prefix."""
+    losses: Callable[[Sequence[Sequence[Item]]], list[torch.Tensor]] | None = None
+    """Of several batches that are read with weights side by side; None: that cannot be."""
 
 
 def objective_of(
@@ -40,10 +42,11 @@ def objective_of(
     engine, tree = readout.engine, readout.tree
     if tree is None or name == "answer":
         if method.packable:
-            return Objective(engine.answer_loss, num_answer_tokens)
+            return Objective(engine.answer_loss, num_answer_tokens, losses=engine.losses)
         return Objective(partial(plain.answer_loss, adapted), num_answer_tokens, runs=1)
     if method.packable:
-        return Objective(partial(engine.label_loss, labels=tree), len)
+        losses = partial(engine.losses, labels=tree)
+        return Objective(partial(engine.label_loss, labels=tree), len, losses=losses)
     each = tree.num_labels + 1
     return Objective(partial(plain.label_loss, adapted, labels=tree), len, runs=each)
 
