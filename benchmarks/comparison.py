@@ -1,17 +1,25 @@
-"""What a comparison is to show, its rounds as JSON in ``results``, and its row of the table."""
+"""What a comparison is to show, its rounds as JSON in ``results``, and its row of the table.
+
+Figures of different machines are no rounds of one comparison: each kind of machine has a folder.
+"""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from textune.models.device import has_cuda
+from textune.models.kernels import processor
 from textune.study.machine import hardware, versions
 
 RESULTS = Path(__file__).parent / "results"
+PRODUCTS = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16"}
+"""How a processor multiplies bf16, by the names that the system gives; the first counts."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,8 @@ class Target:
     bound: float
     """Of our figure by the peer's, or of ours where there is no peer."""
     sense: Literal["at least", "at most"] = "at least"
-    open: str = ""
-    """Why a target is missed, and what would close it."""
+    open: Mapping[str, str] = field(default_factory=dict)
+    """Kind of machine -> why the target is missed there, and what would close it."""
 
     def met(self, figure: float) -> bool:
         """Whether a figure is what it should be."""
@@ -52,6 +60,20 @@ class Round:
         return self.ours if self.theirs is None else self.ours / self.theirs
 
 
+def machine() -> str:
+    """The kind of this machine: its processor and how it multiplies bf16, or its accelerator."""
+    words = hardware()
+    if has_cuda():
+        return _slug(words.rpartition(";")[2])
+    found = (name for flag, name in PRODUCTS.items() if flag in processor())
+    model = words.partition(" of ")[2].partition(",")[0].replace("Processor", "")
+    return _slug(f"{model} {next(found, 'fp32')}")
+
+
+def _slug(words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(\w+\)", "", words.lower())).strip("-")
+
+
 def keep(
     key: str, rounds: Sequence[Round], settings: Any, *, packages: Sequence[str] = ()
 ) -> None:
@@ -65,20 +87,24 @@ def keep(
 
 
 def write(name: str, content: dict[str, Any], *, packages: Sequence[str] = ()) -> None:
-    """Write JSON into ``results``, with machine, versions and time."""
+    """Write JSON into this machine's folder, with machine, versions and time."""
     where = {
         "machine": hardware(),
         "versions": versions() | {each: version(each) for each in packages},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    RESULTS.mkdir(exist_ok=True)
+    folder = RESULTS / machine()
+    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content | where, indent=1, sort_keys=True)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def row(target: Target) -> tuple[str, ...]:
-    """What was measured last for a target: medians over the rounds, and the range of ratios."""
-    path = RESULTS / f"{target.key}.json"
+def row(target: Target, kind: str) -> tuple[str, ...]:
+    """What was measured last for a target on a kind of machine.
+
+    Medians over the rounds, and the range of ratios.
+    """
+    path = RESULTS / kind / f"{target.key}.json"
     if not path.is_file():
         return (target.what, target.peer, "", "", "not run", target.text, "")
     rounds = [Round(**each) for each in json.loads(path.read_text(encoding="utf-8"))["rounds"]]
@@ -94,5 +120,5 @@ def row(target: Target) -> tuple[str, ...]:
         f"{median(theirs):.3g} {target.unit}" if theirs else "",
         f"{median(figures):.3g}{'x' if theirs else ''}{spread}",
         target.text,
-        "yes" if met else f"no: {target.open}",
+        "yes" if met else f"no: {target.open.get(kind, 'not looked at on this machine')}",
     )

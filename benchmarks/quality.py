@@ -3,14 +3,14 @@
 All train on the same SciCite sentences as token lists, with the same settings as
 ``train_vs_trl.py`` and the loss on the answer alone. A seed decides the first weights and the
 order; both sides draw their own. *plain* pads batches and runs the model as transformers loads it,
-in fp32, a quarter of a batch at a time for less memory; *engine* packs rows, in the number format
-of this machine; *TRL* trains as in ``train_vs_trl.py``. Labels of dev sentences are then scored by
-the engine for all three: in fp32 for plain, in this machine's format for the others; what TRL has
-trained is read from the folder that it saves.
+in fp32; *engine* packs rows, in the number format of this machine; *TRL* trains as in
+``train_vs_trl.py``. TRL and plain read a batch in four passes, for less memory. Labels of dev
+sentences are then scored by the engine for all three: in fp32 for plain, in this machine's format
+for the others; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
 seeds, and what the others differ from the engine on the same sentences. Trainings that are kept in
-``results/quality.json`` with these settings are not repeated, so this can be stopped.
+``results`` with these settings are not repeated, so this can be stopped.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from comparison import RESULTS, write
+from comparison import RESULTS, machine, write
 from fresh import in_fresh_process, print_heading
 from peers import LR, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
 from scicite import items_of, prompter_of, sentences
@@ -32,6 +32,8 @@ from train_vs_trl import MAX_LENGTH, PACKAGES
 
 MODEL = "smollm2-135m-instruct"
 NAME = "quality"
+PASSES = 4
+"""In which a padded batch is read."""
 Side = Literal["plain", "TRL", "engine"]
 SIDES: tuple[Side, ...] = ("engine", "plain", "TRL")
 
@@ -86,7 +88,7 @@ def train_here(job: Job) -> Trained:
     torch.manual_seed(job.seed)
     if is_plain:
         adapted = _as_transformers_has_it()
-        trainee = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_quarters)
+        trainee = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_passes)
     else:
         adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
         trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
@@ -125,6 +127,7 @@ def train_trl(job: Job) -> Trained:
             folder,
             batch_size=settings.batch_size,
             max_length=MAX_LENGTH,
+            passes=PASSES,
             epochs=settings.epochs,
             seed=job.seed,
         )
@@ -134,12 +137,12 @@ def train_trl(job: Job) -> Trained:
     return Trained(job.side, job.seed, said, losses_of(trainer))
 
 
-def _quarters(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
-    """A batch in four parts, alike in length, each with its share of the answers' tokens."""
+def _passes(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
+    """A batch in parts, alike in length, each with its share of the answers' tokens."""
     from textune.engine.packing import longest
     from textune.training.objective import num_answer_tokens
 
-    ordered, size = longest(batch, len(batch)), math.ceil(len(batch) / 4)
+    ordered, size = longest(batch, len(batch)), math.ceil(len(batch) / PASSES)
     parts = [ordered[i : i + size] for i in range(0, len(batch), size)]
     return [(part, num_answer_tokens(part) / num_answer_tokens(batch)) for part in parts]
 
@@ -182,7 +185,8 @@ def _said(job: Job, folder: Path, precision: Any) -> list[str]:
 def _kept(settings: Settings) -> list[Trained]:
     """Trainings that are done."""
     with contextlib.suppress(OSError):
-        content = json.loads((RESULTS / f"{NAME}.json").read_text(encoding="utf-8"))
+        path = RESULTS / machine() / f"{NAME}.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
         if content["settings"] == asdict(settings):
             return [Trained(**each) for each in content["trained"]]
     return []

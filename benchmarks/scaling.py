@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from comparison import RESULTS, write
+from comparison import RESULTS, machine, write
 from fresh import in_fresh_process, print_heading
 from peers import LR, WARMUP_STEPS
 from scicite import sentences
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--axes", nargs="*", choices=names, default=names, help="none: only draw")
     asked = parser.parse_args()
     print_heading()
-    path = RESULTS / "scaling.json"
+    path = RESULTS / machine() / "scaling.json"
     kept = json.loads(path.read_text(encoding="utf-8"))["axes"] if path.is_file() else {}
     for axis in AXES:
         if axis.key not in asked.axes:

@@ -46,6 +46,8 @@ class Fake:
     """What every cell tried."""
     cut: int = 0
     """Tested examples that were too long."""
+    side_by_side: int | None = None
+    """How many of its cells were trained together."""
     seen: Sequence[str] = ()
     """What its model, minilm, was trained on of the data that are tested."""
     copy_of: str = ""
@@ -111,7 +113,8 @@ def _write_cell(
         num_train=key.size,
         num_test=len(examples),
         notes={"test_cut": fake.cut}
-        | ({"search_train": 400, "search_valid": 100} if fake.trials else {}),
+        | ({"search_train": 400, "search_valid": 100} if fake.trials else {})
+        | ({"side_by_side": fake.side_by_side} if fake.side_by_side else {}),
         trials=list(fake.trials),
     )
     store.save(record, ScoredExamples([e.id for e in examples], examples.answers, predictions))

@@ -258,6 +258,13 @@ def test_costs_say_where_energy_and_prices_come_from(make_run):
     assert "15 W assumed" in note.text
     assert column(table, "Energy from") == ["estimate"] * 3
     assert "Tokens fitted" not in [c.title for c in table.columns]
+    assert "side by side" not in note.text
+
+
+def test_costs_say_which_cells_shared_theirs(make_run):
+    shared = {**STUDY, "lora": {**STUDY["lora"], "side_by_side": 2}}
+    note, _ = blocks_of("costs", make_run(shared, folds=2))
+    assert "Cells of lora were trained side by side" in note.text
 
 
 def test_failures_stand_only_where_there_are_any(make_run):

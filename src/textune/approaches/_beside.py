@@ -10,6 +10,7 @@ from textune.approaches._training import watch_of
 from textune.approaches._tuned import TunedPredictor
 from textune.approaches.base import FitPart, Notes, Predictor
 from textune.core.errors import ImpossibleError
+from textune.results.record import SIDE_BY_SIDE
 from textune.training.settings import TrainingSpec
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class _Together:
             places = range(begin, min(begin + width, len(items)))
             trainings = [self._training(objective, items[place], place) for place in places]
             found = train_together(trainings, self._losses(objective, places))
-            notes += [each.notes(self.lr) | {"side_by_side": len(places)} for each in found]
+            notes += [each.notes(self.lr) | {SIDE_BY_SIDE: len(places)} for each in found]
         return notes
 
     def _losses(self, objective: Objective, places: Sequence[int]) -> Any:

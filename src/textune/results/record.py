@@ -14,6 +14,8 @@ FORMAT = 1
 
 TEST_CUT = "test_cut"
 """The note of how many tested examples an approach could not read whole."""
+SIDE_BY_SIDE = "side_by_side"
+"""The note of how many cells were fitted together, of which this is one."""
 
 
 @dataclass(frozen=True, kw_only=True)

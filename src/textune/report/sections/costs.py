@@ -7,6 +7,7 @@ from textune.report.axes import currency_of
 from textune.report.blocks import Block, Column, Row, Table, Text
 from textune.report.compare import Entry
 from textune.report.sections.base import Context, Section
+from textune.results.record import SIDE_BY_SIDE
 
 
 class Costs(Section):
@@ -81,4 +82,13 @@ def _origins(entries: Sequence[Entry]) -> str:
     notes = sorted({c.energy.note for c in costs if c.energy and c.energy.note})
     sentences = [f"Prices: {', '.join(prices)}." if prices else "Nothing was priced."]
     sentences += [f"Energy: {'; '.join(notes)}."] if notes else []
+    if shared := [e.label for e in entries if _is_shared(e)]:
+        sentences.append(
+            f"Cells of {', '.join(shared)} were trained side by side: each has an equal share of "
+            "what they took, and the peak of all together."
+        )
     return " ".join([*sentences, "A dash means not measured, or not applicable; never zero."])
+
+
+def _is_shared(entry: Entry) -> bool:
+    return any(SIDE_BY_SIDE in record.notes for record in entry.contender.records)
