@@ -1,4 +1,7 @@
 import itertools
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +16,7 @@ from textune.cost.demand import PROCESS_BYTES, SPARING_HOLES
 from textune.cost.price import load_prices
 from textune.results.store import Store
 from textune.study.beside import groups_of, run_group
+from textune.study.run import Options, run_study
 from textune.study.work import Bench
 from textune.testing import tiny_model_folder
 from textune.training.loop import Training
@@ -172,6 +176,23 @@ def test_a_study_does_so_when_it_is_asked(plan_of, run, tuned, moods):
     notes = [store.load(c.fingerprint).notes.get("side_by_side") for c in plan.cells]
     assert notes == [None] * 3 + [2, 2, None]
     assert sorted(heard.started_labels) == ["lora"] * 3 + ["majority"] * 3
+
+
+def test_who_dies_with_a_group_leaves_a_record_of_each(plan_of, run, tuned, listener, moods):
+    plan = plan_of(tuned(), folds=3)
+
+    class Killer(type(listener)):
+        def stepped(self, cell, step):
+            if len(self.records) == 0:
+                for worker in multiprocessing.active_children():
+                    os.kill(worker.pid, signal.SIGKILL)
+
+    outcome = run_study(plan, moods / "run", Killer(), Options(side_by_side=2))
+    assert (outcome.done, outcome.failed) == (1, 2)
+    records = [Store(moods / "run").load(cell.fingerprint) for cell in plan.cells]
+    assert [r.failure and r.failure.kind for r in records] == ["killed", "killed", None]
+    outcome, _ = run(plan, side_by_side=2, retry_failed=True)
+    assert (outcome.done, outcome.failed, outcome.already) == (3, 0, 1)
 
 
 def test_groups_are_neighbours_of_one_approach_and_size(plan_of, tuned):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from textune.approaches import base as approaches
-from textune.approaches.base import Approach, Context, Predictor
+from textune.approaches.base import Approach, Context, FitPart, Predictor
 from textune.core.config import PluginOf, plain
 from textune.data.entities import read_entities
 from textune.data.examples import Example
@@ -54,6 +54,33 @@ def check_approach(approach: Approach, task: TaskSpec, examples: Sequence[Exampl
     again = _fitted(approach, task, train, seed=1 if approach.is_deterministic else 0)
     _assert_same(again.predict(test), said, "one seed (or any, if said so) must give one result")
     again.close()
+    if approach.stands_beside:
+        _check_beside(approach, task, train, test)
+
+
+def _check_beside(
+    approach: Approach, task: TaskSpec, train: Sequence[Example], test: Sequence[Example]
+) -> None:
+    """Two fits of unlike parts and seeds, done in one pass, are those that are done alone."""
+    context = Context()
+    parts = [FitPart(train, [], 0, context), FitPart(train[1:], [], 1, context)]
+    alone = []
+    for part in parts:
+        predictor = _fitted(approach, task, part.train, part.seed)
+        alone.append(predictor.predict(test))
+        predictor.close()
+    for predictor, expected in zip(approach.fit_beside(task, parts), alone, strict=True):
+        said = predictor.predict(test)
+        predictor.close()
+        if said.scores is None or expected.scores is None:
+            assert said.answers == expected.answers, "a fit must not depend on those beside it"
+        else:
+            np.testing.assert_allclose(
+                said.scores,
+                expected.scores,
+                atol=1e-3,
+                err_msg="a fit must not depend on those beside it, but for roundings",
+            )
 
 
 def _check_answer(answer: str | None, example: Example, task: TaskSpec) -> None:
