@@ -50,10 +50,7 @@ def fit(job: Job) -> Fitted:
     every, asked = sentences("train", job.folds * job.num_examples), sentences("test", 20)
     context = Context()
     approach.warm_up(context)
-    parts = [
-        FitPart(every[at :: job.folds], [], seed, context)
-        for at, seed in enumerate([0] * job.folds)
-    ]
+    parts = [FitPart(every[at :: job.folds], [], 0, context) for at in range(job.folds)]
     start, scores = time.perf_counter(), []
     if job.together:
         predictors = approach.fit_beside(task, parts)
@@ -75,7 +72,7 @@ def compare(jobs: Sequence[Job]) -> Round:
     import numpy as np
 
     found = [in_fresh_process(fit, job) for job in jobs]
-    speeds = [job.folds * job.num_examples / each.seconds for job, each in zip(jobs, found)]  # noqa: B905
+    speeds = [jobs[0].folds * jobs[0].num_examples / each.seconds for each in found]
     pairs = list(zip(*(each.scores for each in found), strict=True))
     largest = max(float(np.abs(one - other).max()) for one, other in pairs)
     same = np.mean([(one.argmax(1) == other.argmax(1)).mean() for one, other in pairs])

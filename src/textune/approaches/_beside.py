@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textune.approaches._training import watch_of
 from textune.approaches._tuned import TunedPredictor
@@ -82,16 +82,18 @@ class _Together:
             notes += [each.notes(self.lr) | {SIDE_BY_SIDE: len(places)} for each in found]
         return notes
 
-    def _losses(self, objective: Objective, places: Sequence[int]) -> Any:
+    def _losses(
+        self, objective: Objective, places: Sequence[int]
+    ) -> Callable[[Sequence[int], Sequence[Sequence[Item]]], list[torch.Tensor]]:
+        """Losses of the trainings at some of these places, by weights of their own."""
         from textune.models.side_by_side import side_by_side
 
-        assert objective.losses is not None, "a stackable method runs on packed rows"
+        joint = objective.losses
+        assert joint is not None, "a stackable method runs on packed rows"
 
         def losses(going: Sequence[int], batches: Sequence[Sequence[Item]]) -> list[torch.Tensor]:
-            sets = [self.sets[places[place]] for place in going]
-            with side_by_side(self.predictor.adapted, sets):
-                found: list[torch.Tensor] = objective.losses(batches)  # type: ignore[misc]  # seen above
-            return found
+            with side_by_side(self.predictor.adapted, [self.sets[places[at]] for at in going]):
+                return joint(batches)
 
         return losses
 
@@ -122,15 +124,19 @@ class _Together:
         """As many trainings as there is room for, divided evenly."""
         from textune.engine.packing import longest
         from textune.training.accumulation import accumulation, room_beside
+        from textune.training.forecast import state_bytes
 
-        predictor, memory = self.predictor, self.parts[0].context.memory
-        room = room_beside(
-            predictor.adapted, memory, keeps_best=any(part.valid for part in self.parts)
-        )
+        adapted, model = self.predictor.adapted, self.predictor.readout.engine.model
+        memory, keeps_best = self.parts[0].context.memory, any(p.valid for p in self.parts)
+        room = room_beside(adapted, memory, keeps_best=keeps_best)
         every = longest([item for each in items for item in each], self.spec.batch_size)
-        model = predictor.readout.engine.model
-        found = accumulation(model, predictor.adapted, objective, every, self.spec, room)
-        most = int(found.room // found.footprint.kept(found.largest))
+        found = accumulation(model, adapted, objective, every, self.spec, room)
+        kept = found.footprint.kept(found.largest)
+        another = kept + sum(
+            weight.nbytes + state_bytes(weight, keeps_best=keeps_best)
+            for weight in self.sets[0].values()
+        )
+        most = 1 + int((found.room - kept) // another)
         if found.sparing or most < 2:
             raise ImpossibleError(
                 "there is no room for two trainings at once", hint="do one after the other"
