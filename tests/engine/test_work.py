@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode, mm_flop
+from torch.utils.flop_counter import FlopCounterMode, bmm_flop, mm_flop
 
 from textune.cost.meter import meter
 from textune.engine.causal import CausalEngine
@@ -8,7 +8,10 @@ from textune.engine.labels import label_tree
 from textune.methods.base import REGISTRY
 from textune.testing import tiny_items, tiny_model
 
-IN_PLACE = {torch.ops.aten.addmm_: lambda _, left, right, **__: mm_flop(left, right)}
+IN_PLACE = {
+    torch.ops.aten.addmm_: lambda _, left, right, **__: mm_flop(left, right),
+    torch.ops.aten.baddbmm_: lambda _, left, right, **__: bmm_flop(left, right),
+}
 """What torch's counter does not know by itself."""
 ITEMS = tiny_items(size=6, shared=12)
 
