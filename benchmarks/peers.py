@@ -105,17 +105,15 @@ def sft_trainer(
         }
         for item in items
     ]
-    own = {"max_length": max_length, "completion_only_loss": True, "packing": False}
+    own = {"max_length": max_length, "completion_only_loss": True, "packing": False, "lr": LR}
     whole = trainer_settings(
         SFTConfig,
         folder,
         batch_size=batch_size // passes,
         gradient_accumulation_steps=passes,
-        lr=LR,
         warmup=WARMUP_STEPS,
         gradient_checkpointing=False,
-        **own,
-        **settings,
+        **(own | settings),
     )
     trainer = SFTTrainer(
         model=model,
