@@ -1,12 +1,12 @@
 """Whether speed costs quality: LoRA by a plain fp32 path, by TRL and by the engine, three seeds.
 
 All train on the same SciCite sentences as token lists, with the loss on the answer alone, for one
-pass; the learning rate is so high that one pass is enough to learn the task. A seed decides the first weights and the
-order; both sides draw their own. *plain* pads batches and runs the model as transformers loads it,
-in fp32; *engine* packs rows, in the number format of this machine; *TRL* trains as in
-``train_vs_trl.py``. TRL and plain read a batch in four passes, for less memory. Labels of dev
-sentences are then scored by the engine for all three: in fp32 for plain, in this machine's format
-for the others; what TRL has trained is read from the folder that it saves.
+pass; the learning rate is so high that one pass is enough to learn the task. A seed decides the
+first weights and the order; both sides draw their own. *plain* pads batches and runs the model as
+transformers loads it, in fp32; *engine* packs rows, in the number format of this machine; *TRL*
+trains as in ``train_vs_trl.py``. TRL and plain read a batch in four passes, for less memory.
+Labels of dev sentences are then scored by the engine for all three: in fp32 for plain, in this
+machine's format for the others; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
 seeds, and what the others differ from the engine on the same sentences. Trainings that are kept in
