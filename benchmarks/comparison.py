@@ -13,13 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from textune.models.device import has_cuda
-from textune.models.kernels import processor
+from textune.models.device import bf16_products, has_cuda
 from textune.study.machine import hardware, versions
 
 RESULTS = Path(__file__).parent / "results"
-PRODUCTS = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16"}
-"""How a processor multiplies bf16, by the names that the system gives; the first counts."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,8 @@ def machine() -> str:
     words = hardware()
     if has_cuda():
         return _slug(words.rpartition(";")[2])
-    found = (name for flag, name in PRODUCTS.items() if flag in processor())
     model = words.partition(" of ")[2].partition(",")[0].replace("Processor", "")
-    return _slug(f"{model} {next(found, 'fp32')}")
+    return _slug(f"{model} {bf16_products() or 'fp32'}")
 
 
 def _slug(words: str) -> str:

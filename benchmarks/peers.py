@@ -52,8 +52,8 @@ def losses_of(trainer: Any) -> list[float]:
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-def causal_peer(name: str) -> tuple[Any, Any]:
-    """Model and tokenizer as transformers loads them, in the format multiplied fastest here."""
+def causal_peer(name: str, precision: Any = "auto") -> tuple[Any, Any]:
+    """Model and tokenizer as transformers loads them; ``auto`` is what is multiplied fastest."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -61,7 +61,7 @@ def causal_peer(name: str) -> tuple[Any, Any]:
     from textune.models.device import precision_of
     from textune.models.fetch import local_folder
 
-    folder, dtype = local_folder(find_model(name)), getattr(torch, precision_of("auto"))
+    folder, dtype = local_folder(find_model(name)), getattr(torch, precision_of(precision))
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     return model, AutoTokenizer.from_pretrained(folder)
 

@@ -73,6 +73,7 @@ class Trained:
 def train_here(job: Job) -> Trained:
     """By textune's loop, on packed rows or on padded batches."""
     import torch
+    from peft import get_peft_model
 
     from textune.engine import plain
     from textune.engine.causal import CausalEngine
@@ -83,15 +84,14 @@ def train_here(job: Job) -> Trained:
     from textune.training.loop import Trainee, Watch, train
     from textune.training.settings import TrainingSpec
 
-    is_plain = job.side == "plain"
-    precision = precision_of("float32" if is_plain else "auto")
-    loaded = load_causal(find_model(MODEL), precision, "none")
     torch.manual_seed(job.seed)
-    if is_plain:
-        adapted = _as_transformers_has_it()
-        trainee = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_passes)
+    if job.side == "plain":
+        model, tokenizer = causal_peer(MODEL, "float32")
+        adapted: Any = get_peft_model(model, lora_peer())
+        trainee: Any = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_passes)
     else:
-        adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
+        loaded = load_causal(find_model(MODEL), precision_of("auto"), "none")
+        tokenizer, adapted = loaded.tokenizer, LoRA(rank=16, alpha=32).apply(loaded.model, [])
         trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
     spec = TrainingSpec(
         epochs=job.settings.epochs,
@@ -100,11 +100,11 @@ def train_here(job: Job) -> Trained:
     )
     losses: list[float] = []
     watch = Watch(report=lambda *step: losses.append(step[-1]))
-    items = _items(job, loaded.tokenizer)
+    items = _items(job, tokenizer)
     train(trainee, items, spec, lr=job.settings.lr, seed=job.seed, watch=watch)
     with tempfile.TemporaryDirectory() as folder:
         LoRA().save(adapted, Path(folder))
-        said = _said(job, Path(folder), precision)
+        said = _said(job, Path(folder), "float32" if job.side == "plain" else precision_of("auto"))
     size = math.ceil(len(losses) / 4)
     quarters = [losses[i : i + size] for i in range(0, len(losses), size)]
     return Trained(job.side, job.seed, said, [sum(part) / len(part) for part in quarters])
@@ -147,20 +147,6 @@ def _passes(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
     ordered, size = longest(batch, len(batch)), math.ceil(len(batch) / PASSES)
     parts = [ordered[i : i + size] for i in range(0, len(batch), size)]
     return [(part, num_answer_tokens(part) / num_answer_tokens(batch)) for part in parts]
-
-
-def _as_transformers_has_it() -> Any:
-    """A fp32 model with peft's own layers, none of them replaced."""
-    import torch
-    from peft import get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    from textune.models.catalog import find_model
-    from textune.models.fetch import local_folder
-
-    folder = local_folder(find_model(MODEL))
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return get_peft_model(model, lora_peer())
 
 
 def _items(job: Job, tokenizer: Any) -> Sequence[Any]:

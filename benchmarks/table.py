@@ -8,7 +8,7 @@ import argparse
 
 from comparison import RESULTS, Target, machine, row
 
-AMX, VECTORS = "intel-xeon-amx", "amd-epyc-avx512-bf16"
+AMX, VECTORS = "intel-xeon-amx-bf16", "amd-epyc-avx512-bf16"
 LORA = {
     AMX: "products of weights and of LoRA are two fifths of a step, the rest waits for memory",
     VECTORS: "a step computes at two thirds of the peak of products; at the peak the short "

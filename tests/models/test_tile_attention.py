@@ -1,12 +1,10 @@
 import pytest
 import torch
 
-from textune.models import tile_attention as tiled
-from textune.models.kernels import processor
+from textune.models.device import bf16_products
 from textune.models.tile_attention import (
     ALL,
     EARLIER,
-    PRODUCTS,
     Segments,
     tile_attention,
     tiles,
@@ -14,7 +12,7 @@ from textune.models.tile_attention import (
 )
 
 needs_tiles = pytest.mark.skipif(
-    not PRODUCTS & set(processor()), reason="no products of bf16 on this processor"
+    bf16_products() is None, reason="no products of bf16 on this processor"
 )
 
 MASK = "mask"
@@ -106,7 +104,7 @@ def test_this_machine_compiles_it_and_other_queries_are_left_to_torch():
 
 
 def test_a_processor_without_tiles_has_none(monkeypatch):
-    monkeypatch.setattr(tiled, "processor", lambda: ["flags", ":", "avx2"])
+    monkeypatch.setattr("textune.models.device.processor", lambda: ["flags", ":", "avx2"])
     assert tiles.__wrapped__() is None
 
 

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,8 +55,9 @@ def bench_of(moods):
     return make
 
 
-def do(cells, bench, told=lambda *_: None):
-    given = run_group(cells, bench, lambda _: told, lambda _: lambda _: None)
+def do(cells, bench, step=lambda *_: None):
+    told = SimpleNamespace(step=step, read=lambda _: None)
+    given = run_group(cells, bench, lambda _: told)
     return [bench.store.load(cell.fingerprint) for cell in given]
 
 

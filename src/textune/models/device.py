@@ -42,11 +42,23 @@ def best_precision() -> Precision:
     """
     if has_cuda():
         return "bfloat16"
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    except OSError:
-        return "float32"
-    return "bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+    return "bfloat16" if bf16_products() else "float32"
+
+
+def bf16_products() -> str | None:
+    """What the processor calls its products of bf16, of its matrix unit first; None: it has none.
+
+    Those are AMX and AVX512-BF16.
+    """
+    return next((name for name in ("amx_bf16", "avx512_bf16") if name in processor()), None)
+
+
+def processor() -> list[str]:
+    """What the processor can do, by the names that the system gives; empty where it tells none."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next((li.split() for li in lines if li.startswith(("flags", "Features"))), [])
+    return []
 
 
 def precision_of(asked: AskedPrecision) -> Precision:

@@ -5,7 +5,6 @@ another device or in another format, callers do the same with torch's operations
 tests compare with. Threads are those of torch: both use the same OpenMP library.
 """
 
-import contextlib
 import ctypes
 import functools
 import hashlib
@@ -20,6 +19,7 @@ import torch
 
 from textune.core import files
 from textune.core.errors import StoreError
+from textune.models.device import processor
 from textune.models.fetch import cache_folder
 
 FOLDER = Path(__file__).parent
@@ -115,14 +115,6 @@ def _digest(command: Sequence[str], source: str) -> str:
         " ".join(processor()).encode(),
     )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-def processor() -> list[str]:
-    """What the processor can do, by the names that the system gives; empty where it tells none."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next((li.split() for li in lines if li.startswith(("flags", "Features"))), [])
-    return []
 
 
 def _compile(command: Sequence[str], path: Path) -> None:

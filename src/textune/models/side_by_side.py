@@ -19,19 +19,23 @@ Weights = Mapping[str, nn.Parameter]
 """What trains of an adapted model, by name."""
 
 
+def is_stackable(adapted: nn.Module) -> bool:
+    """Whether all that trains is plain LoRA."""
+    stackable = {name for layer in _layers(adapted).items() for name in _names(*layer)}
+    return {name for name, _ in _trainable(adapted)} == stackable
+
+
 def copied(adapted: nn.Module) -> dict[str, nn.Parameter]:
     """A set of its own with the values of what trains now.
 
     Raises:
         ImpossibleError: something trains that is not plain LoRA.
     """
-    found = {n: nn.Parameter(p.detach().clone()) for n, p in _trainable(adapted)}
-    stackable = {name for layer in _layers(adapted).items() for name in _names(*layer)}
-    if found.keys() != stackable:
+    if not is_stackable(adapted):
         raise ImpossibleError(
             "only plain LoRA trains side by side", hint="train these cells one after the other"
         )
-    return found
+    return {n: nn.Parameter(p.detach().clone()) for n, p in _trainable(adapted)}
 
 
 @torch.no_grad()

@@ -15,14 +15,12 @@ from typing import Any
 
 import torch
 
-from textune.models.device import device_name
+from textune.models.device import bf16_products, device_name
 from textune.models.dropout import new_keys
-from textune.models.kernels import Kernels, library, processor
+from textune.models.kernels import Kernels, library
 
 Factors = tuple[float, float, int]
 """Scale of products, dropout of weights, and the keys of what is dropped."""
-PRODUCTS = {"amx_bf16", "avx512_bf16"}
-"""What processors call their products of bf16, in a matrix unit or in vectors."""
 EARLIER, ALL = -1, -2
 """Instead of a place among the masks: a token sees itself and earlier ones, or all."""
 
@@ -44,7 +42,7 @@ class Segments:
 @functools.cache
 def tiles() -> Kernels | None:
     """The kernels, compiled now or before; None where the processor does not multiply bf16."""
-    kernels = library("attention.c") if PRODUCTS & set(processor()) else None
+    kernels = library("attention.c") if bf16_products() else None
     return kernels if kernels is not None and kernels.run("tiles_allowed") else None
 
 

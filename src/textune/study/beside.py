@@ -1,11 +1,11 @@
 """Cells that are fitted side by side; each is tested and stored by itself."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from typing import Protocol
 
 from textune.approaches.base import FitPart
 from textune.core import files
@@ -15,7 +15,15 @@ from textune.cost.meter import Meter, meter
 from textune.study.plan import Cell
 from textune.study.work import Bench, Spent, run_cell, tested
 
-Report = Callable[[int, int, float], None]
+
+class Told(Protocol):
+    """Who hears what happens in a cell."""
+
+    def step(self, done: int, total: int, loss: float) -> None:
+        """A training step was done."""
+
+    def read(self, tokens: int) -> None:
+        """Models have read so many tokens of its fit, or anew of its predictions."""
 
 
 def groups_of(cells: Sequence[Cell], most: int) -> list[tuple[Cell, ...]]:
@@ -37,8 +45,7 @@ def groups_of(cells: Sequence[Cell], most: int) -> list[tuple[Cell, ...]]:
 def run_group(
     cells: Sequence[Cell],
     bench: Bench,
-    report: Callable[[Cell], Report],
-    read: Callable[[Cell], Callable[[int], None]],
+    told: Callable[[Cell], Told],
 ) -> Iterator[Cell]:
     """Do cells, together where they are several; each is given as soon as it has its record.
 
@@ -50,7 +57,7 @@ def run_group(
     done: set[str] = set()
     if len(cells) > 1:
         try:
-            for cell in _together(cells, bench, report, read):
+            for cell in _together(cells, bench, told):
                 done.add(cell.fingerprint)
                 yield cell
         except StoreError:
@@ -59,15 +66,15 @@ def run_group(
             bench.context.pool_drop()
     for cell in cells:
         if cell.fingerprint not in done:
-            run_cell(cell, bench, report(cell), read(cell))
+            who = told(cell)
+            run_cell(cell, bench, who.step, who.read)
             yield cell
 
 
 def _together(
     cells: Sequence[Cell],
     bench: Bench,
-    report: Callable[[Cell], Report],
-    read: Callable[[Cell], Callable[[int], None]],
+    told: Callable[[Cell], Told],
 ) -> Iterator[Cell]:
     approach, number = cells[0].approach, len(cells)
     with contextlib.ExitStack() as stack:
@@ -77,7 +84,7 @@ def _together(
         spent = [Spent.of(cell, bench) for cell in cells]
         approach.warm_up(bench.context)
         release_memory()
-        with meter(device_peak=bench.device_peak, told=read(cells[0])) as fitting:
+        with meter(device_peak=bench.device_peak, told=told(cells[0]).read) as fitting:
             parts = [
                 FitPart(
                     bench.rows(cell.train),
@@ -86,7 +93,7 @@ def _together(
                     replace(
                         bench.context,
                         work=bench.work(cell),
-                        report=report(cell),
+                        report=told(cell).step,
                         kept=partial(_keep, own, fitting, number),
                     ),
                 )
@@ -97,9 +104,8 @@ def _together(
         usage = fitting.usage.shared(number)
         each = zip(cells, spent, chain([first], predictors), strict=True)
         for cell, own, predictor in each:
-            found = tested(cell, bench, predictor, own.with_earlier(usage), read(cell))
-            bench.store.save(*found)
-            shutil.rmtree(bench.work(cell), ignore_errors=True)
+            found = tested(cell, bench, predictor, own.with_earlier(usage), told(cell).read)
+            bench.finish(cell, *found)
             yield cell
 
 

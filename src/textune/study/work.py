@@ -52,6 +52,11 @@ class Bench:
         """Where a cell keeps what it needs until it has its record."""
         return self.store.cell(cell.fingerprint) / "work"
 
+    def finish(self, cell: Cell, record: Record, scored: ScoredExamples | None) -> None:
+        """Store what came of a cell, which then needs nothing more."""
+        self.store.save(record, scored)
+        shutil.rmtree(self.work(cell), ignore_errors=True)
+
 
 def run_cell(
     cell: Cell,
@@ -82,8 +87,7 @@ def run_cell(
         except Exception as error:
             bench.context.pool_drop()
             record = failed(cell, failure_of(error))
-        bench.store.save(record, scored)
-        shutil.rmtree(work, ignore_errors=True)
+        bench.finish(cell, record, scored)
     return record
 
 

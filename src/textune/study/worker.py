@@ -104,15 +104,13 @@ def work(pipe: _Pipe, setup: Setup) -> None:
         machine=setup.machine,
         device_peak=device_peak(),
     )
+
+    def told(cell: Cell) -> _Told:
+        return _Told(pipe, cell.fingerprint)
+
     while (cells := pipe.recv()) is not None:
-        told = {cell.fingerprint: _Told(pipe, cell.fingerprint) for cell in cells}
         try:
-            for cell in run_group(
-                cells,
-                bench,
-                lambda cell, told=told: told[cell.fingerprint].step,  # type: ignore[misc]  # bound to each group
-                lambda cell, told=told: told[cell.fingerprint].read,  # type: ignore[misc]
-            ):
+            for cell in run_group(cells, bench, told):
                 pipe.send(Ended(cell.fingerprint))
         except TextuneError as error:  # the store refuses: nothing can be kept, so stop
             pipe.send(Ended(cells[0].fingerprint, error))
