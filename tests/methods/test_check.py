@@ -50,6 +50,11 @@ def test_a_parameter_that_never_moves_is_found(monkeypatch):
     refused(LoRA(), r"trainable but never changed: \['idle'\]")
 
 
+def test_a_method_that_only_says_that_it_is_stackable_is_found(monkeypatch):
+    monkeypatch.setattr(PromptTuning, "stackable", True)
+    refused(PromptTuning(), "must train plain LoRA alone")
+
+
 def test_a_base_that_is_not_given_back_is_found(monkeypatch):
     monkeypatch.setattr(LoRA, "release", lambda self, adapted: None)
     refused(LoRA(), "release must leave the base as it was")

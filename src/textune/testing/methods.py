@@ -42,9 +42,9 @@ def check_method(method: Method, model: PreTrainedModel) -> None:
         _assert_close(_logits(adapted, items), reference, "must start at the base")
     if method.packable:
         check_packed_equals_plain(method.engine(base, adapted), adapted, items)
+    _check_training(method, base, adapted, items)
     if method.stackable:
         assert is_stackable(adapted), "must train plain LoRA alone"
-    _check_training(method, base, adapted, items)
     trained = _logits(adapted, items)
     with tempfile.TemporaryDirectory() as folder:
         _check_saving(method, adapted, Path(folder))
