@@ -7,7 +7,9 @@ alone. Keys and values that stand before the row (of a prefix that an earlier ro
 trained ones) open the prefix. Several rows may stand behind each other; each keeps to itself.
 
 Where the processor multiplies bf16, attention reads the row as it lies
-(``models.tile_attention``); elsewhere it gathers it into padded blocks (``engine.by_cells``).
+(``models.tile_attention``); a GPU takes all rows in one call (``models.varlen_attention``).
+Elsewhere, and for rules that those do not know, it gathers a row into padded blocks
+(``engine.by_cells``).
 Everything else of the model sees the row. Registered with transformers' public attention
 interface under ``NAME``, so that every decoder that uses the interface can run it.
 
@@ -25,6 +27,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from textune.engine.by_cells import Rule, by_cells
 from textune.engine.layout import KeysValues, Layout
 from textune.models.tile_attention import tile_attention, tiles_for
+from textune.models.varlen_attention import attend_at_once, attends_at_once
 
 NAME = "textune_packed"
 
@@ -49,29 +52,43 @@ def packed_attention(  # noqa: PLR0913  # the signature is that of transformers
     """
     assert attention_mask is None, "a packed row carries its own mask"
     rule = Rule.of(query, scaling, softcap, dropout)
+    tokens = [part[0].transpose(0, 1) for part in (query, key, value)]
+    keys, values = key[0], value[0]
+    before = keys[:, :0], values[:, :0]
+    if layout.before is not None:
+        before = layout.before.layers[_layer(module)]
+    _keep(layout, module, before, (keys, values))
+    if layout.sees is not None and rule.is_plain and not dropout and attends_at_once(query):
+        return _at_once(tokens, before, layout, sliding_window, rule.scale)[None], None
     rows = layout.rows or (layout,)
-    each = (part[0].transpose(0, 1).chunk(len(rows)) for part in (query, key, value))
-    mixed = [
-        _row_attention(module, qkv, row, sliding_window, rule)
-        for row, *qkv in zip(rows, *each, strict=True)
-    ]
+    each = zip(rows, *(part.chunk(len(rows)) for part in tokens), strict=True)
+    mixed = [_row_attention(qkv, before, row, sliding_window, rule) for row, *qkv in each]
     return (mixed[0] if len(rows) == 1 else torch.cat(mixed)).unsqueeze(0), None
 
 
+def _at_once(
+    tokens: Sequence[torch.Tensor],
+    before: KeysValues,
+    layout: Layout,
+    window: int | None,
+    scale: float,
+) -> torch.Tensor:
+    """Results (T, K*G, D) of all rows, which have one rule."""
+    query, *row = tokens
+    keys, values = (torch.cat([b.transpose(0, 1), r]) for b, r in zip(before, row, strict=True))
+    sequences = layout.sequences(query.device)
+    return attend_at_once(query, keys, values, sequences, scale, layout.sees == "all", window)
+
+
 def _row_attention(
-    module: nn.Module,
     row: Sequence[torch.Tensor],
+    before: KeysValues,
     layout: Layout,
     window: int | None,
     rule: Rule,
 ) -> torch.Tensor:
     """Results (T, K*G, D) of a row's queries (T, K*G, D), keys and values (T, K, D)."""
     query, key, value = row
-    keys, values = key.transpose(0, 1), value.transpose(0, 1)
-    before = keys[:, :0], values[:, :0]
-    if layout.before is not None:
-        before = layout.before.layers[_layer(module)]
-    _keep(layout, module, before, (keys, values))
     if tiles_for(query) is not None and rule.is_plain and not layout.reaches(window):
         segments = layout.segments
         return tile_attention(query, key, value, before, segments, rule.scale, rule.dropout)

@@ -5,11 +5,13 @@ Legend: P prefix tokens (all, in the row or before it), K key-value heads, D hea
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 
 from textune.engine.cells import Block, Division
 from textune.models.tile_attention import ALL, EARLIER, Segments
+from textune.models.varlen_attention import PackedRow, Sequences
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 _RULES = {"earlier": EARLIER, "all": ALL}
@@ -47,6 +49,7 @@ class Layout:
     """Where to keep those of the segments' tokens, in the row's order."""
     rows: "tuple[Layout, ...]" = ()
     """Where it is several rows of one length, one behind another: how each is divided."""
+    _sequences: Sequences | None = None
 
     @cached_property
     def segments(self) -> Segments:
@@ -63,6 +66,25 @@ class Layout:
                     size += masks[-1].numel()
         flat = torch.cat(masks) if masks else torch.empty(0)
         return Segments(torch.tensor(rows), flat.to(torch.uint8), self.in_row, tokens)
+
+    def sequences(self, device: torch.device) -> Sequences:
+        """The same for attention of all rows in one call; made once for all layers."""
+        if self._sequences is None:
+            rows = []
+            for row in self.rows or (self,):
+                segments = tuple(length for block in row.blocks for length in block.lengths)
+                rows.append(PackedRow(row.prefix, row.in_row, segments, row.filling))
+            self._sequences = Sequences.of(rows).to(device)
+        return self._sequences
+
+    @cached_property
+    def sees(self) -> Literal["earlier", "all"] | None:
+        """What every token sees of its own: the same for all, or None."""
+        rows = self.rows or (self,)
+        rules = {block.sees for row in rows for block in row.blocks}
+        rules |= {"earlier" for row in rows if row.in_row}
+        rule = rules.pop() if len(rules) == 1 else None
+        return rule if rule != "as masked" else None
 
     def reaches(self, window: int | None) -> bool:
         """Whether a window hides something from somebody."""
