@@ -4,7 +4,7 @@ All train on the same SciCite sentences as token lists, with the loss on the ans
 pass; the learning rate is so high that one pass is enough to learn the task. A seed decides the
 first weights and the order; both sides draw their own. *plain* pads batches and runs the model as
 transformers loads it, in fp32; *engine* packs rows, in the number format of this machine; *TRL*
-trains as in ``train_vs_trl.py``. TRL and plain read a batch in four passes, for less memory.
+trains as in ``train_vs_trl.py``. TRL and plain read a batch in two passes, for less memory.
 Labels of dev sentences are then scored by the engine for all three: in fp32 for plain, in this
 machine's format for the others; what TRL has trained is read from the folder that it saves.
 
@@ -32,7 +32,7 @@ from train_vs_trl import MAX_LENGTH, PACKAGES
 
 MODEL = "smollm2-135m-instruct"
 NAME = "quality"
-PASSES = 4
+PASSES = 2
 """In which a padded batch is read."""
 Side = Literal["plain", "TRL", "engine"]
 SIDES: tuple[Side, ...] = ("engine", "plain", "TRL")
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=1000, help="training examples of SciCite")
     parser.add_argument("--tested", type=int, default=500, help="dev sentences")
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))

@@ -106,7 +106,7 @@ def test_attention_on_tiles_trains_as_that_by_cells(before, objective, monkeypat
     for name in ("fp32", "cells", "tiles"):
         with monkeypatch.context() as patch:
             if name == "cells":
-                patch.setattr(attention, "tiles_for", lambda query: None)
+                patch.setattr(attention, "attends_on_tiles", lambda query: False)
             method = REGISTRY.get("prefix")(tokens=before) if before else LoRA()
             model = tiny_model("llama", hidden_size=64, head_dim=32, vocab_size=128)
             torch.manual_seed(0)

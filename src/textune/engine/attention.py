@@ -26,7 +26,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from textune.engine.by_cells import Rule, by_cells
 from textune.engine.layout import KeysValues, Layout
-from textune.models.tile_attention import tile_attention, tiles_for
+from textune.models.tile_attention import attends_on_tiles, tile_attention
 from textune.models.varlen_attention import attend_at_once, attends_at_once
 
 NAME = "textune_packed"
@@ -89,7 +89,7 @@ def _row_attention(
 ) -> torch.Tensor:
     """Results (T, K*G, D) of a row's queries (T, K*G, D), keys and values (T, K, D)."""
     query, key, value = row
-    if tiles_for(query) is not None and rule.is_plain and not layout.reaches(window):
+    if rule.is_plain and not layout.reaches(window) and attends_on_tiles(query):
         segments = layout.segments
         return tile_attention(query, key, value, before, segments, rule.scale, rule.dropout)
     return by_cells(query, key, value, before, layout, window, rule)

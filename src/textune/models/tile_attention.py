@@ -46,14 +46,14 @@ def tiles() -> Kernels | None:
     return kernels if kernels is not None and kernels.run("tiles_allowed") else None
 
 
-def tiles_for(query: torch.Tensor) -> Kernels | None:
-    """What can attend with such queries (..., D); None where torch must.
+def attends_on_tiles(query: torch.Tensor) -> bool:
+    """Whether this processor attends so with queries (..., D).
 
     Shapes alone (the device ``meta``) are forecasts of what this machine will do.
     """
     is_here = query.device.type == "cpu" or (query.is_meta and device_name() == "cpu")
     fits = is_here and query.dtype == torch.bfloat16 and query.shape[-1] % 32 == 0
-    return tiles() if fits else None
+    return fits and tiles() is not None
 
 
 def tile_attention(

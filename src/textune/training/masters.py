@@ -43,14 +43,14 @@ class Masters:
             }
             for factor in sorted(set(factors))
         ]
-        on_cpu = all(m.device.type == "cpu" for m in self.masters)  # elsewhere torch chooses well
+        fused = all(m.device.type in ("cpu", "cuda") for m in self.masters)
         self.optimizer = torch.optim.AdamW(
             groups,
             lr=0.0,
             betas=BETAS,
             eps=EPSILON,
             weight_decay=weight_decay,
-            fused=on_cpu or None,
+            fused=fused,
         )
         each = zip(self.parameters, self.masters, self.updates, strict=True)
         for parameter, master, kernels in each:
@@ -58,7 +58,8 @@ class Masters:
             if parameter is not master and kernels is None:
                 master.grad = torch.zeros_like(master)
             moments = {name: torch.zeros_like(master) for name in ("exp_avg", "exp_avg_sq")}
-            self.optimizer.state[master] = {"step": torch.tensor(0.0), **moments}
+            steps = torch.zeros((), device=master.device)
+            self.optimizer.state[master] = {"step": steps, **moments}
 
     def step(self, lr: float, *, clip: float = 1.0) -> None:
         """One update with the gradients that the model's parameters hold now, times ``clip``.
@@ -67,18 +68,17 @@ class Masters:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["factor"]
-        each = zip(self.parameters, self.masters, self.updates, self.factors, strict=True)
+        each = list(zip(self.parameters, self.masters, self.updates, self.factors, strict=True))
+        copied = [(p, m) for p, m, kernels, _ in each if p is not m and kernels is None]
+        _copy([(_gradient(m), _gradient(p)) for p, m in copied])
+        by_torch = [_gradient(m) for p, m, kernels, _ in each if p is m or kernels is None]
+        if by_torch:
+            torch._foreach_mul_(by_torch, clip)
         for parameter, master, kernels, factor in each:
-            if parameter is master:
-                _gradient(parameter).mul_(clip)
-            elif kernels is not None:
+            if parameter is not master and kernels is not None:
                 self._update(kernels, parameter, master, lr * factor, clip)
-            else:
-                _gradient(master).copy_(_gradient(parameter)).mul_(clip)
         self.optimizer.step()  # of masters that have a gradient of their own
-        for parameter, master in zip(self.parameters, self.masters, strict=True):
-            if parameter is not master and master.grad is not None:
-                parameter.data.copy_(master.data)
+        _copy([(p.data, m.data) for p, m in copied])
 
     def _update(
         self,
@@ -98,8 +98,7 @@ class Masters:
 
     def clear(self) -> None:
         """Set all gradients to zero."""
-        for parameter in self.parameters:
-            _gradient(parameter).zero_()
+        torch._foreach_zero_([_gradient(parameter) for parameter in self.parameters])
 
     def state(self) -> dict[str, torch.Tensor]:
         """Masters and Adam moments as named tensors."""
@@ -124,8 +123,14 @@ class Masters:
             names = ("step", "exp_avg", "exp_avg_sq")
             state = {n: tensors[f"{index}.{n}"] for n in names if f"{index}.{n}" in tensors}
             if state:
-                moments = {n: t.to(master.device) for n, t in state.items() if n != "step"}
-                self.optimizer.state[master] = {**state, **moments}
+                self.optimizer.state[master] = {n: t.to(master.device) for n, t in state.items()}
+
+
+def _copy(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Give the first of each pair the values of the second; on a GPU in few kernels."""
+    if pairs:
+        firsts, seconds = (list(each) for each in zip(*pairs, strict=True))
+        torch._foreach_copy_(firsts, seconds)
 
 
 def _gradient(parameter: nn.Parameter) -> torch.Tensor:
