@@ -3,6 +3,7 @@
 Figures of different machines are no rounds of one comparison: each kind of machine has a folder.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -58,12 +59,23 @@ class Round:
 
 
 def machine() -> str:
-    """The kind of this machine: its processor and how it multiplies bf16, or its accelerator."""
+    """The kind of this machine: its processor and how it multiplies bf16, or its accelerator.
+
+    Processors of one name differ twofold by generation, so the family is part of it (x86).
+    """
     words = hardware()
     if has_cuda():
         return _slug(words.rpartition(";")[2])
     model = words.partition(" of ")[2].partition(",")[0].replace("Processor", "")
-    return _slug(f"{model} {bf16_products() or 'fp32'}")
+    return _slug(f"{model} {_family()} {bf16_products() or 'fp32'}")
+
+
+def _family() -> str:
+    """``family 26``; empty where the system gives none."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next((f"family {li.split()[-1]}" for li in lines if "cpu family" in li), "")
+    return ""
 
 
 def _slug(words: str) -> str:
