@@ -1,7 +1,8 @@
 """The training loop, to be read from top to bottom.
 
 Every random choice of a step is derived from (seed, step), so a run that was killed and taken up
-from a checkpoint ends with the same weights, bit for bit on one machine.
+from a checkpoint ends with the same weights, bit for bit on one machine (on a GPU but for
+roundings: some of its sums have no fixed order).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
