@@ -113,7 +113,7 @@ def attends_at_once(query: torch.Tensor) -> bool:
     return False
 
 
-def attend_at_once(  # what attention takes
+def attend_at_once(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
