@@ -3,7 +3,6 @@
 Figures of different machines are no rounds of one comparison: each kind of machine has a folder.
 """
 
-import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from textune.models.device import bf16_products, has_cuda
+from textune.models.device import bf16_products, has_cuda, said_of_processor
 from textune.study.machine import hardware, versions
 
 RESULTS = Path(__file__).parent / "results"
@@ -67,15 +66,9 @@ def machine() -> str:
     if has_cuda():
         return _slug(words.rpartition(";")[2])
     model = words.partition(" of ")[2].partition(",")[0].replace("Processor", "")
-    return _slug(f"{model} {_family()} {bf16_products() or 'fp32'}")
-
-
-def _family() -> str:
-    """``family 26``; empty where the system gives none."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next((f"family {li.split()[-1]}" for li in lines if "cpu family" in li), "")
-    return ""
+    number = said_of_processor("cpu family")
+    family = f"family {number}" if number else ""
+    return _slug(f"{model} {family} {bf16_products() or 'fp32'}")
 
 
 def _slug(words: str) -> str:

@@ -49,7 +49,7 @@ class Layout:
     """Where to keep those of the segments' tokens, in the row's order."""
     rows: "tuple[Layout, ...]" = ()
     """Where it is several rows of one length, one behind another: how each is divided."""
-    _sequences: Sequences | None = None
+    _sequences: Sequences | None = field(default=None, init=False)  # a changed copy makes its own
 
     @cached_property
     def segments(self) -> Segments:

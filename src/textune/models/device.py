@@ -55,10 +55,17 @@ def bf16_products() -> str | None:
 
 def processor() -> list[str]:
     """What the processor can do, by the names that the system gives; empty where it tells none."""
+    return said_of_processor("flags", "Features").split()
+
+
+def said_of_processor(*names: str) -> str:
+    """The first that ``/proc/cpuinfo`` has under one of these names; empty where it has none."""
     with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next((li.split() for li in lines if li.startswith(("flags", "Features"))), [])
-    return []
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in names:
+                return value.strip()
+    return ""
 
 
 def precision_of(asked: AskedPrecision) -> Precision:

@@ -3,9 +3,8 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from textune.models.device import has_cuda, machine_bytes
+from textune.models.device import has_cuda, machine_bytes, said_of_processor
 
 PACKAGES = (
     "textune",
@@ -40,18 +39,10 @@ def cores() -> int:
 def hardware() -> str:
     """The device that does the work, in words."""
     memory = machine_bytes() / 2**30
-    text = f"{cores()} cores of {_processor()}, {memory:.0f} GiB memory"
+    model = said_of_processor("model name") or platform.processor() or "unknown processor"
+    text = f"{cores()} cores of {model}, {memory:.0f} GiB memory"
     if has_cuda():
         import torch
 
         text += f"; {torch.cuda.get_device_name()}"
     return text
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"

@@ -71,11 +71,11 @@ class Masters:
         each = list(zip(self.parameters, self.masters, self.updates, self.factors, strict=True))
         copied = [(p, m) for p, m, kernels, _ in each if p is not m and kernels is None]
         _copy([(_gradient(m), _gradient(p)) for p, m in copied])
-        by_torch = [_gradient(m) for p, m, kernels, _ in each if p is m or kernels is None]
+        by_torch = [_gradient(m) for _, m, kernels, _ in each if kernels is None]
         if by_torch:
             torch._foreach_mul_(by_torch, clip)
         for parameter, master, kernels, factor in each:
-            if parameter is not master and kernels is not None:
+            if kernels is not None:
                 self._update(kernels, parameter, master, lr * factor, clip)
         self.optimizer.step()  # of masters that have a gradient of their own
         _copy([(p.data, m.data) for p, m in copied])
