@@ -89,15 +89,24 @@ def keep(
 
 def write(name: str, content: dict[str, Any], *, packages: Sequence[str] = ()) -> None:
     """Write JSON into this machine's folder, with machine, versions and time."""
-    where = {
+    write_json(RESULTS / machine() / f"{name}.json", content | where(packages))
+
+
+def where(packages: Sequence[str]) -> dict[str, Any]:
+    """Machine, versions and time of what has just been measured."""
+    return {
         "machine": hardware(),
+        "kind": machine(),
         "versions": versions() | {each: version(each) for each in packages},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    folder = RESULTS / machine()
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content | where, indent=1, sort_keys=True)
-    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a file of results."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def row(target: Target, kind: str) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ Labels of dev sentences are then scored by the engine for all three: in fp32 for
 machine's format for the others; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
-seeds, and what the others differ from the engine on the same sentences. Trainings that are kept in
-``results`` with these settings are not repeated, so this can be stopped.
+seeds, and what the others differ from the first on the same sentences. A side in another number
+format is another side. Trainings that are kept in ``results/quality.json`` with these settings are
+not repeated, whatever machine they ran on, so this can be stopped.
 """
 
 import argparse
@@ -19,19 +20,20 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from comparison import RESULTS, machine, write
+from comparison import RESULTS, where, write_json
 from fresh import in_fresh_process, print_heading
 from peers import WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
 from scicite import items_of, prompter_of, sentences
 from train_vs_trl import MAX_LENGTH, PACKAGES
 
 MODEL = "smollm2-135m-instruct"
-NAME = "quality"
+KEPT = RESULTS / "quality.json"
 PASSES = 2
 """In which a padded batch is read."""
 Side = Literal["plain", "TRL", "engine"]
@@ -63,11 +65,19 @@ class Trained:
     """What came of it."""
 
     side: Side
+    precision: str
     seed: int
     said: list[str]
     """Labels of the tested sentences, in their order."""
     losses: list[float]
     """Means over each quarter of the steps, nats an answer token."""
+    where: dict[str, Any] = field(default_factory=dict)
+    """Machine, versions and time."""
+
+    @property
+    def title(self) -> str:
+        """Side and number format."""
+        return f"{self.side}, {self.precision}"
 
 
 def train_here(job: Job) -> Trained:
@@ -104,17 +114,16 @@ def train_here(job: Job) -> Trained:
     train(trainee, items, spec, lr=job.settings.lr, seed=job.seed, watch=watch)
     with tempfile.TemporaryDirectory() as folder:
         LoRA().save(adapted, Path(folder))
-        said = _said(job, Path(folder), "float32" if job.side == "plain" else precision_of("auto"))
+        said = _said(job, Path(folder))
     size = math.ceil(len(losses) / 4)
     quarters = [losses[i : i + size] for i in range(0, len(losses), size)]
-    return Trained(job.side, job.seed, said, [sum(part) / len(part) for part in quarters])
+    means = [sum(part) / len(part) for part in quarters]
+    return Trained(job.side, _precision(job.side), job.seed, said, means)
 
 
 def train_trl(job: Job) -> Trained:
     """By SFTTrainer."""
     from transformers import set_seed
-
-    from textune.models.device import precision_of
 
     model, tokenizer = causal_peer(MODEL)
     items, settings = _items(job, tokenizer), job.settings
@@ -135,8 +144,15 @@ def train_trl(job: Job) -> Trained:
         )
         trainer.train()
         trainer.model.save_pretrained(folder)
-        said = _said(job, Path(folder), precision_of("auto"))
-    return Trained(job.side, job.seed, said, losses_of(trainer))
+        said = _said(job, Path(folder))
+    return Trained(job.side, _precision(job.side), job.seed, said, losses_of(trainer))
+
+
+def _precision(side: Side) -> str:
+    """The number format of a side on this machine."""
+    from textune.models.device import precision_of
+
+    return precision_of("float32" if side == "plain" else "auto")
 
 
 def _passes(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
@@ -154,7 +170,7 @@ def _items(job: Job, tokenizer: Any) -> Sequence[Any]:
     return items_of(prompter, sentences("train", job.settings.num_examples))
 
 
-def _said(job: Job, folder: Path, precision: Any) -> list[str]:
+def _said(job: Job, folder: Path) -> list[str]:
     """What a trained adapter makes of the tested sentences."""
     from textune.engine.causal import CausalEngine
     from textune.engine.readout import make_readout
@@ -162,6 +178,7 @@ def _said(job: Job, folder: Path, precision: Any) -> list[str]:
     from textune.models.catalog import find_model
     from textune.models.load import load_causal
 
+    precision: Any = _precision(job.side)
     loaded = load_causal(find_model(MODEL), precision, "none")
     LoRA().load(loaded.model, folder).eval()
     prompter = prompter_of(loaded.tokenizer, "short", context=MAX_LENGTH)
@@ -173,8 +190,7 @@ def _said(job: Job, folder: Path, precision: Any) -> list[str]:
 def _kept(settings: Settings) -> list[Trained]:
     """Trainings that are done."""
     with contextlib.suppress(OSError):
-        path = RESULTS / machine() / f"{NAME}.json"
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(KEPT.read_text(encoding="utf-8"))
         if content["settings"] == asdict(settings):
             return [Trained(**each) for each in content["trained"]]
     return []
@@ -187,15 +203,15 @@ def _print(trained: Sequence[Trained], settings: Settings) -> None:
 
     task = load_task("scicite")
     gold = [str(each.answer) for each in sentences("test", settings.num_tested)]
-    sides = [side for side in SIDES if any(each.side == side for each in trained)]
-    answers = [[each.said for each in trained if each.side == side] for side in sides]
+    ordered = sorted(trained, key=lambda each: (SIDES.index(each.side), each.precision, each.seed))
+    titles = list(dict.fromkeys(each.title for each in ordered))
+    answers = [[each.said for each in ordered if each.title == title] for title in titles]
     found = resample(task.primary_metric, metrics_of(task), gold, answers)
-    for side, runs, each in zip(sides, answers, found, strict=True):
-        interval = each.interval()
-        line = f"{side}: {len(runs)} seeds, macro F1 {_percent(interval)}"
-        if side != SIDES[0]:
+    for title, runs, each in zip(titles, answers, found, strict=True):
+        line = f"{title}: {len(runs)} seeds, macro F1 {_percent(each.interval())}"
+        if title != titles[0]:
             less = Resampled(found[0].observed - each.observed, found[0].values_R - each.values_R)
-            line += f"; {sides[0]} less {side} {_percent(less.interval())}"
+            line += f"; {titles[0]} less this {_percent(less.interval())}"
         print(line)
 
 
@@ -211,22 +227,21 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     asked = parser.parse_args()
     print_heading(*PACKAGES)
     settings = Settings(asked.examples, asked.tested, asked.epochs, asked.batch_size, asked.lr)
-    for seed in range(asked.seeds):
-        for side in asked.sides:
-            trained = _kept(settings)
-            if any((each.side, each.seed) == (side, seed) for each in trained):
-                continue
-            work = train_trl if side == "TRL" else train_here
-            new = in_fresh_process(work, Job(settings, side, seed))
-            print(f"{side}, seed {seed}: losses {', '.join(f'{x:.3f}' for x in new.losses)}")
-            trained = [*_kept(settings), new]  # another process may have ended one meanwhile
-            content = {"settings": asdict(settings), "trained": [asdict(t) for t in trained]}
-            write(NAME, content, packages=PACKAGES)
+    for seed, side in product(asked.seeds, asked.sides):
+        wanted = side, _precision(side), seed
+        if any((each.side, each.precision, each.seed) == wanted for each in _kept(settings)):
+            continue
+        work = train_trl if side == "TRL" else train_here
+        new = replace(in_fresh_process(work, Job(settings, side, seed)), where=where(PACKAGES))
+        print(f"{new.title}, seed {seed}: losses {', '.join(f'{x:.3f}' for x in new.losses)}")
+        trained = [*_kept(settings), new]  # another process may have ended one meanwhile
+        content = {"settings": asdict(settings), "trained": [asdict(t) for t in trained]}
+        write_json(KEPT, content)
     _print(_kept(settings), settings)
 
 

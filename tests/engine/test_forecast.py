@@ -80,7 +80,7 @@ def test_operations_of_training_are_those_that_the_engine_counts():
     with meter() as used:
         CausalEngine(model).label_loss(items, tree)
     size = packed_size([item.prompt for item in items], added=1, before=0, rows=1)
-    flops = size.flops(work_model(model, list(model.parameters())), training=True)
+    flops = size.flops(work_model(model), training=True)
     assert flops == pytest.approx(used.usage.flops, rel=0.15)
 
 

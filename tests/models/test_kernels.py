@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from textune.models import kernels, lean, softmax
+from textune.models import kernels, lean_parts, row_wise, softmax
 from textune.models.kernels import compiled, kernels_for
+from textune.models.lean import make_lean
 from textune.testing import tiny_model
 
 SIZES = [(2, 3, 2, 5, 7), (1, 1, 3, 33, 0), (3, 2, 1, 17, 130)]
@@ -16,7 +17,7 @@ def without(monkeypatch):
     """Torch's operations instead of compiled ones."""
 
     def switch():
-        for module in (lean, softmax):
+        for module in (row_wise, softmax):
             monkeypatch.setattr(module, "kernels_for", lambda *tensors: None)
 
     return switch
@@ -82,7 +83,7 @@ def test_a_norm_is_that_of_torch(rows, dtype, without):
     x, weight = (3 * torch.randn(rows)).to(dtype), torch.randn(rows[-1]).to(dtype)
 
     def norm(x):
-        return lean._Norm.apply(x, weight, 1e-5)
+        return lean_parts._Norm.apply(x, weight, 1e-5)
 
     for ours, theirs in both_ways(norm, [x], without):
         assert_but_for_rounding(ours, theirs)
@@ -91,26 +92,26 @@ def test_a_norm_is_that_of_torch(rows, dtype, without):
 def test_a_bf16_norm_with_a_weight_in_fp32_is_left_to_torch(without):
     torch.manual_seed(0)
     x, weight = torch.randn(5, 64).bfloat16(), torch.randn(64)
-    ours = lean._Norm.apply(x, weight, 1e-5)
+    ours = lean_parts._Norm.apply(x, weight, 1e-5)
     without()
     assert ours.dtype == torch.float32
-    assert torch.equal(ours, lean._Norm.apply(x, weight, 1e-5))
+    assert torch.equal(ours, lean_parts._Norm.apply(x, weight, 1e-5))
 
 
 def test_a_gated_unit_is_that_of_torch_far_out_too(dtype, without):
     torch.manual_seed(0)
     gate, up = (20 * torch.randn(9, 65)).to(dtype), torch.randn(9, 65).to(dtype)
     gate[0, :4] = torch.tensor([-300.0, 300.0, 0.0, -88.0])
-    for ours, theirs in both_ways(lean._Gated.apply, [gate, up], without):
+    for ours, theirs in both_ways(lean_parts._Gated.apply, [gate, up], without):
         assert_but_for_rounding(ours, theirs)
 
 
 def test_rotary_positions_are_those_of_transformers(dtype):
     from transformers.models.llama import modeling_llama
 
-    lean.make_lean(tiny_model("llama"))
+    make_lean(tiny_model("llama"))
     rotation = modeling_llama.apply_rotary_pos_emb
-    assert isinstance(rotation, lean.LeanRotation)
+    assert isinstance(rotation, lean_parts.LeanRotation)
     maker = torch.Generator().manual_seed(0)
     angles = torch.rand(1, 9, 8, generator=maker).repeat(1, 1, 2)
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)

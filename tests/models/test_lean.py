@@ -5,7 +5,8 @@ import torch
 
 from textune.engine import plain
 from textune.methods.lora import LoRA
-from textune.models.lean import LeanNorm, LeanUnit, make_lean
+from textune.models.lean import make_lean
+from textune.models.lean_parts import LeanNorm, LeanUnit
 from textune.testing import ARCHITECTURES, gradients, tiny_items, tiny_model
 
 

@@ -5,7 +5,7 @@ The plain padded path with the same meaning is ``engine.plain``; tests hold the 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from transformers import PreTrainedModel
@@ -18,7 +18,7 @@ from textune.engine.decoding import Guide, Segments
 from textune.engine.labels import LabelTree
 from textune.engine.layout import PrefixCache
 from textune.engine.packing import Item, Row
-from textune.engine.work import work_model
+from textune.engine.work import WorkModel, work_model
 from textune.models.attending import attending
 
 WRITTEN = 8
@@ -69,7 +69,7 @@ class CausalEngine:
         asked = [objective(batch, virtual=0, before=0) for batch in batches]
         logits_RV = self._logits(packing.behind_each_other([a.row for a in asked]), _Start())
         for each in asked:
-            self._count_training(each.row)
+            self._count(each.row, training=True)
         parts = torch.split(logits_RV, [len(each.row.read) for each in asked])
         return [each.loss(part) for each, part in zip(asked, parts, strict=True)]
 
@@ -234,7 +234,7 @@ class CausalEngine:
         )
         segments.advance()
         size = len(tokens)
-        flops = work_model(self.model, ()).forward(
+        flops = self._work.forward(
             tokens=size, read=size, pairs=size * (segments.prefix.length + segments.longest)
         )
         count_work(tokens=size, flops=flops)
@@ -246,11 +246,8 @@ class CausalEngine:
         start = self._start()
         asked = objective(items, virtual=start.virtual, before=start.before)
         logits_RV = self._logits(asked.row, start)
-        self._count_training(asked.row)
+        self._count(asked.row, training=True)
         return asked.loss(logits_RV)
-
-    def _count_training(self, row: Row) -> None:
-        self._count(row, training=[p for p in self.model.parameters() if p.requires_grad])
 
     def _logits(self, row: Row, start: "_Start") -> torch.Tensor:
         """Logits (R, vocabulary) at the row's read places."""
@@ -271,15 +268,19 @@ class CausalEngine:
         logits: torch.Tensor = out.logits[0]
         return logits
 
-    def _count(self, row: Row, *, training: Sequence[torch.nn.Parameter] | None = None) -> None:
+    @cached_property
+    def _work(self) -> WorkModel:
+        """Counted once: adapters are in the model before its engine is asked."""
+        return work_model(self.model)
+
+    def _count(self, row: Row, *, training: bool = False) -> None:
         """Report real tokens, and operations on all of them, to whoever measures."""
         size = {
             "tokens": len(row.positions),
             "read": len(row.read),
             "pairs": _pairs(row),
         }
-        work = work_model(self.model, training or ())
-        flops = work.forward(**size) if training is None else work.training(**size)
+        flops = self._work.training(**size) if training else self._work.forward(**size)
         count_work(tokens=size["tokens"] - row.layout.filling, flops=flops)
 
 

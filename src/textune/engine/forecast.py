@@ -132,7 +132,7 @@ def scoring_demand(
         trainable_params=0,
         weight_bytes=weights,
         predict_bytes=_row_bytes(model, prompts, added, through, writes) if prompts else 0.0,
-        predict_flops=size.flops(work_model(model, ()), training=False),
+        predict_flops=size.flops(work_model(model), training=False),
         predict_traffic=PASSES / 3 * through * config.num_hidden_layers * size.tokens
         + steps * weights
         + read_back,

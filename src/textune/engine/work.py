@@ -5,10 +5,8 @@ attention products, and the vocabulary projection where it is read. Element-wise
 counted; it is a few per cent.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
 from transformers import PreTrainedModel
 
 from textune.models.load import count_params
@@ -37,7 +35,7 @@ class WorkModel:
         return 2 * forward + 2.0 * self.trainable * tokens
 
 
-def work_model(model: PreTrainedModel, trainable: Sequence[nn.Parameter]) -> WorkModel:
+def work_model(model: PreTrainedModel) -> WorkModel:
     """The counts of a causal model with whatever adapters it carries."""
     config = model.config.get_text_config()
     head = count_params(model.get_output_embeddings().weight)
@@ -46,12 +44,11 @@ def work_model(model: PreTrainedModel, trainable: Sequence[nn.Parameter]) -> Wor
     linear = sum(count_params(p) for p in matrices if p is not table)
     if model.get_output_embeddings().weight is not table:
         linear -= head
-    ids = {id(p) for p in matrices}
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     return WorkModel(
         linear=linear,
-        trainable=sum(count_params(p) for p in trainable if id(p) in ids and p is not table),
+        trainable=sum(count_params(p) for p in matrices if p.requires_grad and p is not table),
         head=head,
         attention=config.num_hidden_layers * heads * width,
     )

@@ -8,16 +8,17 @@ from transformers import PreTrainedModel
 
 @contextlib.contextmanager
 def attending(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Run a model with the attention of that name, then put back what it had."""
+    """Run a model with the attention of that name, then put back what it had.
+
+    Layers read the name from the model's configuration, so setting it there is enough;
+    ``set_attn_implementation`` visits all modules, in each step and twice.
+    """
     before = attention_of(model)
-    if before == name:
-        yield
-        return
-    model.set_attn_implementation(name)
+    model.config._attn_implementation = name
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.config._attn_implementation = before
 
 
 def attention_of(model: PreTrainedModel) -> str:

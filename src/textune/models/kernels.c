@@ -7,31 +7,42 @@
 
 #include "numbers.h"
 
-/* y = w * rounded(x * scale), scale = 1 / rms(x), kept for the way back. */
-void norm_forward(const number *x, const number *w, number *y, float *scale, long T, long D, float epsilon) {
+/* y = w * rounded(x * scale), scale = 1 / rms(x), kept for the way back. With `beside` x is a sum, which is kept
+   in `sum`. */
+void norm_forward(const number *x, const number *beside, const number *w, number *sum, number *y, float *scale,
+                  long T, long D, float epsilon) {
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++) {
         const number *from = x + t * D;
         number *to = y + t * D;
-        float sum = 0;
-        for (long i = 0; i < D; i++) sum += wide(from[i]) * wide(from[i]);
-        float s = 1.0f / sqrtf(sum / D + epsilon);
+        if (beside) {
+            const number *other = beside + t * D;
+            number *kept = sum + t * D;
+            for (long i = 0; i < D; i++) kept[i] = narrow(wide(from[i]) + wide(other[i]));
+            from = kept;
+        }
+        float squares = 0;
+        for (long i = 0; i < D; i++) squares += wide(from[i]) * wide(from[i]);
+        float s = 1.0f / sqrtf(squares / D + epsilon);
         scale[t] = s;
         for (long i = 0; i < D; i++) to[i] = narrow(wide(w[i]) * rounded(wide(from[i]) * s));
     }
 }
 
-void norm_backward(const number *gradient, const number *x, const number *w, const float *scale, number *to_x,
-                   long T, long D) {
+/* With `beside` that is added to what goes back. */
+void norm_backward(const number *gradient, const number *x, const number *w, const float *scale,
+                   const number *beside, number *to_x, long T, long D) {
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++) {
-        const number *from = x + t * D, *g = gradient + t * D;
+        const number *from = x + t * D, *g = gradient + t * D, *other = beside + t * D;
         number *to = to_x + t * D;
         float s = scale[t], sum = 0;
         for (long i = 0; i < D; i++) sum += rounded(wide(g[i]) * wide(w[i])) * wide(from[i]);
         float along = sum * s * s / D;
         for (long i = 0; i < D; i++)
             to[i] = narrow((rounded(wide(g[i]) * wide(w[i])) - wide(from[i]) * along) * s);
+        if (beside)
+            for (long i = 0; i < D; i++) to[i] = narrow(wide(to[i]) + wide(other[i]));
     }
 }
 

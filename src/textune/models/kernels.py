@@ -12,7 +12,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -52,30 +52,39 @@ class Kernels:
 
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
+        self._functions: dict[str, Callable[..., int]] = {}
 
     def run(self, name: str, *arguments: _Argument) -> int:
-        """Call one function; what it gives counts only where it gives a long."""
-        function = getattr(self._library, name)
-        function.restype = ctypes.c_long
-        given: int = function(*map(_passed, arguments))
-        return given
+        """Call one function; what it gives counts only where it gives a long.
+
+        The first call says of what kind each argument is: an address, a long or a float.
+        """
+        function = self._functions.get(name)
+        if function is None:
+            declared = getattr(self._library, name)
+            declared.restype, declared.argtypes = ctypes.c_long, [*map(_kind, arguments)]
+            function = self._functions[name] = declared
+        return function(*[_address(a) if isinstance(a, torch.Tensor) else a for a in arguments])
 
 
-def _passed(argument: _Argument) -> object:
-    if isinstance(argument, torch.Tensor):
-        assert argument.is_contiguous(), "kernels read whole arrays"
-        return ctypes.c_void_p(argument.data_ptr())
-    if isinstance(argument, int):
-        return ctypes.c_long(argument)
-    return ctypes.c_float(argument) if argument is not None else ctypes.c_void_p(None)
+def _kind(argument: _Argument) -> type:
+    if argument is None or isinstance(argument, torch.Tensor):
+        return ctypes.c_void_p
+    return ctypes.c_long if isinstance(argument, int) else ctypes.c_float
+
+
+def _address(tensor: torch.Tensor) -> int:
+    assert tensor.is_contiguous(), "kernels read whole arrays"
+    return tensor.data_ptr()
 
 
 def kernels_for(*tensors: torch.Tensor) -> Kernels | None:
     """What can work on such tensors together; None where torch must."""
     dtype = tensors[0].dtype
-    if any(t.dtype != dtype or t.device.type != "cpu" for t in tensors):
-        return None
-    return compiled(dtype) if all(t.is_contiguous() for t in tensors) else None
+    for each in tensors:
+        if each.dtype != dtype or not each.is_cpu or not each.is_contiguous():
+            return None
+    return compiled(dtype)
 
 
 @functools.cache

@@ -7,7 +7,8 @@ from bitsandbytes import functional
 from bitsandbytes.nn.modules import Linear4bit as PackedLinear
 from peft.tuners.lora.bnb import Linear4bit
 
-from textune.models.lean_lora import Frozen, LeanLora
+from textune.models.adapted_linear import Frozen
+from textune.models.lean_lora import LeanLora
 
 
 class LeanLoraLinear4bit(LeanLora, Linear4bit):

@@ -147,7 +147,7 @@ def _passing(
 
     fitting = size(prompts * passes, steps, gold=1)
     checking = size(course.valid * passes, passes)
-    work = work_model(model, trainable)
+    work = work_model(model)
     gradient = max(map(_bytes, trainable), default=0)
     rate = step.kept / size(step.prompts, 1, gold=1).tokens
     scoring = scoring_demand(
