@@ -9,9 +9,9 @@ Labels of dev sentences are then scored by the engine for all three: in fp32 for
 machine's format for the others; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
-seeds, and what the others differ from the first on the same sentences. A side in another number
-format is another side. Trainings that are kept in ``results/quality.json`` with these settings are
-not repeated, whatever machine they ran on, so this can be stopped.
+seeds, and what the others differ from the engine in the same number format, on the same sentences.
+A side in another format is another side. Trainings that are kept in ``results/quality.json`` with
+these settings are not repeated, whatever machine they ran on, so this can be stopped.
 """
 
 import argparse
@@ -209,9 +209,11 @@ def _print(trained: Sequence[Trained], settings: Settings) -> None:
     found = resample(task.primary_metric, metrics_of(task), gold, answers)
     for title, runs, each in zip(titles, answers, found, strict=True):
         line = f"{title}: {len(runs)} seeds, macro F1 {_percent(each.interval())}"
-        if title != titles[0]:
-            less = Resampled(found[0].observed - each.observed, found[0].values_R - each.values_R)
-            line += f"; {titles[0]} less this {_percent(less.interval())}"
+        engine = title.replace(title.partition(",")[0], "engine")
+        if engine in titles and engine != title:
+            ours = found[titles.index(engine)]
+            less = Resampled(ours.observed - each.observed, ours.values_R - each.values_R)
+            line += f"; {engine} less this {_percent(less.interval())}"
         print(line)
 
 

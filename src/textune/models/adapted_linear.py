@@ -84,7 +84,7 @@ def adapted_linear(
     if not there:
         return outs, (x_KTI, None, None, *seconds)
     first_KRI = _joined(there, 1)
-    narrow_KTR = x_KTI @ first_KRI.mT
+    narrow_KTR = torch.bmm(x_KTI, first_KRI.mT)
     _scale(narrow_KTR, parts, seconds)
     for out, second, narrow in zip(outs, seconds, _split(narrow_KTR, seconds, 2), strict=True):
         if second is not None:
@@ -108,18 +108,19 @@ def adapted_linear_back(
     if first_KRI is not None:
         to_narrow_KTR = _to_narrow(gradients, parts, _all(seconds))
     if needed[0]:
-        to_x = gradients[0] @ parts[0].frozen()
-        rows = to_x.view(-1, to_x.shape[-1])
-        for part, g in zip(parts[1:], gradients[1:], strict=True):
-            rows.addmm_(g.reshape(-1, g.shape[-1]), part.frozen())
+        flat = [g.reshape(-1, g.shape[-1]) for g in gradients]
+        rows = torch.mm(flat[0], parts[0].frozen())
+        for part, g in zip(parts[1:], flat[1:], strict=True):
+            rows.addmm_(g, part.frozen())
+        to_x = rows.view(x_KTI.shape)
         if first_KRI is not None and to_narrow_KTR is not None:
             to_x.baddbmm_(to_narrow_KTR, first_KRI)
     back: list[torch.Tensor | None] = [None] * (len(needed) - 1)
     if narrow_KTR is None or to_narrow_KTR is None or not any(needed[1:]):
         return to_x, back
-    back[0::2] = _split(to_narrow_KTR.mT @ x_KTI, seconds, 1)
+    back[0::2] = _split(torch.bmm(to_narrow_KTR.mT, x_KTI), seconds, 1)
     narrows = _split(narrow_KTR, seconds, 2)
-    back[1::2] = [(narrow.mT @ g).mT for narrow, g in zip(narrows, gradients, strict=True)]
+    back[1::2] = [torch.bmm(narrow.mT, g).mT for narrow, g in zip(narrows, gradients, strict=True)]
     asked = [to if need else None for to, need in zip(back, needed[1:], strict=True)]
     is_one = len(x_KTI) == 1
     return to_x, [to[0] if is_one and to is not None else to for to in asked]
@@ -130,7 +131,8 @@ def _to_narrow(
 ) -> torch.Tensor:
     """What goes back to ``x @ A'`` (K, T, R)."""
     each = zip(gradients, seconds, strict=True)
-    to_narrow_KTR = _joined([g @ second for g, second in each if second is not None], 2)
+    found = [torch.bmm(g, second) for g, second in each if second is not None]
+    to_narrow_KTR = _joined(found, 2)
     _scale(to_narrow_KTR, parts, seconds)
     return to_narrow_KTR
 

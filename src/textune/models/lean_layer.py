@@ -70,16 +70,25 @@ class LeanLayer:
     post_attention_layernorm: Any
 
     def forward(
-        self, hidden_states: torch.Tensor, *, position_embeddings: Any = None, **given: Any
+        self,
+        hidden_states: torch.Tensor,
+        *,
+        position_embeddings: Any = None,
+        past_key_values: Any = None,
+        **given: Any,
     ) -> torch.Tensor:
         """Hidden states (1, T, D) to the same."""
         attention, states = self.self_attn, hidden_states
         attend = ALL_ATTENTION_FUNCTIONS.get(attention.config._attn_implementation)
-        is_row = len(states) == 1 and given.get("past_key_values") is None and attend is not None
-        plan = self._plan(states.dtype) if is_row and position_embeddings else None
+        is_row = len(states) == 1 and past_key_values is None and position_embeddings
+        plan = self._plan(states.dtype) if is_row else None
         if plan is None or attend is None:
-            given["position_embeddings"] = position_embeddings
-            out: torch.Tensor = super().forward(states, **given)  # type: ignore[misc]  # the family's
+            out: torch.Tensor = super().forward(  # type: ignore[misc]  # the family's
+                states,
+                position_embeddings=position_embeddings,
+                past_key_values=past_key_values,
+                **given,
+            )
             return out
         adapters = adapters_of(plan.parts)
         *qkv, states = _Before.apply(states, *position_embeddings, plan, *adapters[: 2 * READ])  # type: ignore[no-untyped-call]  # torch's apply
