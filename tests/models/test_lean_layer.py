@@ -91,7 +91,7 @@ def test_what_trains_before_a_frozen_model_gets_its_gradients(name):
     for change in (lambda model: model, one_by_one):
         torch.manual_seed(0)
         model = change(lean_model())
-        adapted = method.apply(model, tiny_items())
+        adapted = method.apply(model, [])
         found.append(gradients(adapted, method.engine(model, adapted).answer_loss(tiny_items())))
         assert num_planned(model) == len(layers(model))
     assert_alike(*found)
@@ -120,12 +120,13 @@ def test_a_layer_that_is_run_again_gives_the_same_gradients():
     assert_alike(*found)
 
 
-def test_a_layer_keeps_no_more_than_its_parts():
-    adapted = LoRA().apply(lean_model(), [])
-    kept = [
-        kept_bytes(lambda m=m: CausalEngine(m.get_base_model()).answer_loss(tiny_items()), m)
-        for m in (adapted, one_by_one(adapted))
-    ]
+@pytest.mark.parametrize("name", ["lora", "prompt_tuning"])
+def test_a_layer_keeps_no_more_than_its_parts(name):
+    method, kept = REGISTRY.get(name)(), []
+    for change in (lambda model: model, one_by_one):
+        model = change(lean_model())
+        engine = method.engine(model, method.apply(model, []))
+        kept.append(kept_bytes(lambda e=engine: e.answer_loss(tiny_items()), model))
     assert 0 < kept[0] <= kept[1]
 
 

@@ -26,7 +26,10 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 Adapters = Sequence[torch.Tensor | None]
 """``A`` and ``B`` of each layer, in turns: as they are, or all K of them; None: it has none."""
 Kept = Sequence[torch.Tensor | None]
-"""For the way back: x (K, T, I), all ``A`` (K, R, I), ``scale * x @ A'`` (K, T, R), each ``B``."""
+"""For the way back: x (K, T, I), all ``A`` (K, R, I), ``scale * x @ A'`` (K, T, R), each ``B``.
+
+None where there are no adapters: frozen weights alone need none of it.
+"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def adapted_linear(
     firsts, seconds = map(_all, (adapters[0::2], adapters[1::2]))
     there = [each for each in firsts if each is not None]
     if not there:
-        return outs, (x_KTI, None, None, *seconds)
+        return outs, (None, None, None, *seconds)
     first_KRI = _joined(there, 1)
     narrow_KTR = torch.bmm(x_KTI, first_KRI.mT)
     _scale(narrow_KTR, parts, seconds)
@@ -103,7 +106,6 @@ def adapted_linear_back(
     ``needed`` says of what a gradient is asked, in the same order.
     """
     x_KTI, first_KRI, narrow_KTR, *seconds = kept
-    assert x_KTI is not None
     to_x = to_narrow_KTR = None
     if first_KRI is not None:
         to_narrow_KTR = _to_narrow(gradients, parts, _all(seconds))
@@ -112,11 +114,11 @@ def adapted_linear_back(
         rows = torch.mm(flat[0], parts[0].frozen())
         for part, g in zip(parts[1:], flat[1:], strict=True):
             rows.addmm_(g, part.frozen())
-        to_x = rows.view(x_KTI.shape)
+        to_x = rows.view(*gradients[0].shape[:-1], -1)
         if first_KRI is not None and to_narrow_KTR is not None:
             to_x.baddbmm_(to_narrow_KTR, first_KRI)
     back: list[torch.Tensor | None] = [None] * (len(needed) - 1)
-    if narrow_KTR is None or to_narrow_KTR is None or not any(needed[1:]):
+    if x_KTI is None or narrow_KTR is None or to_narrow_KTR is None or not any(needed[1:]):
         return to_x, back
     back[0::2] = _split(torch.bmm(to_narrow_KTR.mT, x_KTI), seconds, 1)
     narrows = _split(narrow_KTR, seconds, 2)

@@ -164,17 +164,27 @@ void shares(const number *logits, const float *sums, const float *factor, number
 
 /* One update of AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101, algorithm 2) with gradients that are
    multiplied by `clip` first. Masters and moments are fp32; parameters are what masters are rounded to.
-   `shrink` is what weight decay leaves, `first` and `second` how much of the moments stays, `size` the learning
-   rate over the first moment's correction, `root` the root of the second's. */
-void adamw(const number *gradient, float *master, float *moment, float *square, number *parameter, long N,
-           float clip, float shrink, float first, float second, float size, float root, float epsilon) {
-#pragma omp parallel for schedule(static)
-    for (long i = 0; i < N; i++) {
-        float g = wide(gradient[i]) * clip;
-        float m = moment[i] + (1.0f - first) * (g - moment[i]), v = second * square[i] + (1.0f - second) * g * g;
-        float p = shrink * master[i] - size * m / (sqrtf(v) / root + epsilon);
-        moment[i] = m, square[i] = v, master[i] = p;
-        parameter[i] = narrow(p);
+   `table` (count, 6) has the addresses of each one's gradient, master, moment, square and parameter, and its
+   length; `rates` (count, 2) what weight decay leaves of it, and its learning rate over the first moment's
+   correction. `first` and `second` say how much of the moments stays, `root` is the root of the second's
+   correction. */
+void adamw(const int64_t *table, const float *rates, long count, float clip, float first, float second,
+           float root, float epsilon) {
+#pragma omp parallel
+    for (long at = 0; at < count; at++) {
+        const int64_t *row = table + 6 * at;
+        const number *gradient = (const number *)row[0];
+        float *master = (float *)row[1], *moment = (float *)row[2], *square = (float *)row[3];
+        number *parameter = (number *)row[4];
+        float shrink = rates[2 * at], size = rates[2 * at + 1];
+#pragma omp for schedule(static) nowait
+        for (long i = 0; i < row[5]; i++) {
+            float g = wide(gradient[i]) * clip;
+            float m = moment[i] + (1.0f - first) * (g - moment[i]), v = second * square[i] + (1.0f - second) * g * g;
+            float p = shrink * master[i] - size * m / (sqrtf(v) / root + epsilon);
+            moment[i] = m, square[i] = v, master[i] = p;
+            parameter[i] = narrow(p);
+        }
     }
 }
 

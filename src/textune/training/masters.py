@@ -74,27 +74,32 @@ class Masters:
         by_torch = [_gradient(m) for _, m, kernels, _ in each if kernels is None]
         if by_torch:
             torch._foreach_mul_(by_torch, clip)
-        for parameter, master, kernels, factor in each:
-            if kernels is not None:
-                self._update(kernels, parameter, master, lr * factor, clip)
+        for kernels in {kernels for kernels in self.updates if kernels is not None}:
+            of_these = [(p, m, lr * factor) for p, m, has, factor in each if has is kernels]
+            self._update(kernels, of_these, clip)
         self.optimizer.step()  # of masters that have a gradient of their own
         _copy([(p.data, m.data) for p, m in copied])
 
     def _update(
         self,
         kernels: Kernels,
-        parameter: nn.Parameter,
-        master: nn.Parameter,
-        lr: float,
+        each: Sequence[tuple[nn.Parameter, nn.Parameter, float]],
         clip: float,
     ) -> None:
-        """The same for one parameter, in one pass."""
-        state, decay = self.optimizer.state[master], self.optimizer.defaults["weight_decay"]
-        state["step"] += 1
-        first, second = (1.0 - beta ** int(state["step"]) for beta in BETAS)
-        arrays = _gradient(parameter), master.data, state["exp_avg"], state["exp_avg_sq"]
-        factors = clip, 1.0 - lr * decay, *BETAS, lr / first, second**0.5, EPSILON
-        kernels.run("adamw", *arrays, parameter.data, parameter.numel(), *factors)
+        """The same for parameters with their masters and learning rates, in one call."""
+        states = [self.optimizer.state[master] for _, master, _ in each]
+        torch._foreach_add_([state["step"] for state in states], 1)
+        decay, step = self.optimizer.defaults["weight_decay"], int(states[0]["step"])
+        first, second = (1.0 - beta**step for beta in BETAS)
+        table, rates = [], []
+        for (parameter, master, lr), state in zip(each, states, strict=True):
+            moments = state["exp_avg"], state["exp_avg_sq"]
+            arrays = _gradient(parameter), master, *moments, parameter
+            assert all(array.is_contiguous() for array in arrays), "kernels read whole arrays"
+            table.append((*(array.data_ptr() for array in arrays), parameter.numel()))
+            rates.append((1.0 - lr * decay, lr / first))
+        given = torch.tensor(table), torch.tensor(rates), len(table)
+        kernels.run("adamw", *given, clip, *BETAS, second**0.5, EPSILON)
 
     def clear(self) -> None:
         """Set all gradients to zero."""
