@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 COMPARISONS := train_vs_trl share_of_peak score_vs_lm_eval extract_vs_generate encode_vs_trainer study_vs_script cli_start
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench docs clean
+.PHONY: help setup demo test check fix bench bench-gpu docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,16 @@ fix: setup  ## let ruff mend format and what it can
 bench: setup  ## one table, the peer beside us (hours; needs data and packages, see benchmarks/)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@for name in $(COMPARISONS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@$(BIN)/python benchmarks/table.py
+
+bench-gpu: setup  ## the targets of an accelerator, on random weights (needs data, packages and 20 GB of disk)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@for shape in 7b 1b; do $(BIN)/python benchmarks/random_model.py build/$$shape --shape $$shape || exit 1; done
+	@$(BIN)/python benchmarks/train_vs_trl.py --model build/7b --instructions short
+	@$(BIN)/python benchmarks/train_vs_trl.py --model build/7b --instructions short --quantisation nf4
+	@$(BIN)/python benchmarks/share_of_peak.py --model build/7b
+	@$(BIN)/python benchmarks/folds_side_by_side.py
+	@$(BIN)/python benchmarks/folds_side_by_side.py --model build/1b
 	@$(BIN)/python benchmarks/table.py
 
 docs: setup  ## run every code block of README and docs

@@ -31,6 +31,8 @@ class Target:
     bound: float
     """Of our figure by the peer's, or of ours where there is no peer."""
     sense: Literal["at least", "at most"] = "at least"
+    on: Literal["", "nvidia"] = ""
+    """What kinds of machines begin with that it is for; empty: all that have measured it."""
     open: Mapping[str, str] = field(default_factory=dict)
     """Kind of machine -> why the target is missed there, and what would close it."""
 

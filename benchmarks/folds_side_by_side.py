@@ -13,6 +13,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from peers import MODEL, named
 from scicite import sentences
 
 
@@ -85,7 +86,7 @@ def compare(jobs: Sequence[Job]) -> Round:
 def main() -> None:
     """Measure in turns, print and keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--examples", type=int, default=32, help="of each fold's training part")
     parser.add_argument("--batch-size", type=int, default=16)
@@ -94,7 +95,9 @@ def main() -> None:
     print_heading()
     sizes = (asked.model, asked.folds, asked.examples, asked.batch_size)
     jobs = [Job(*sizes, together=together) for together in (False, True)]
-    keep("side-by-side", [compare(jobs) for _ in range(asked.rounds)], jobs[1])
+    keep(
+        f"{named(asked.model)}side-by-side", [compare(jobs) for _ in range(asked.rounds)], jobs[1]
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from textune.cost.memory import STATUS
+from textune.models.device import device_peak
 from textune.study.machine import hardware, versions
 
 Asked = TypeVar("Asked")
@@ -21,7 +22,12 @@ def in_fresh_process(work: Callable[[Asked], Measured], asked: Asked) -> Measure
 
 
 def peak_bytes() -> int:
-    """The most resident memory that this process ever had (``VmHWM`` of ``proc(5)``)."""
+    """The most memory that this process ever had: of the accelerator where there is one.
+
+    Else resident memory (``VmHWM`` of ``proc(5)``).
+    """
+    if (accelerator := device_peak()) is not None:
+        return accelerator.read()
     lines = STATUS.read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 

@@ -1,8 +1,12 @@
 """transformers' Trainer and TRL's SFTTrainer, set up to do what textune does in one epoch."""
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+MODEL = "smollm2-135m-instruct"
+"""What is measured where nothing else is asked for."""
+Quantisation = Literal["none", "nf4"]
 LR = 5e-4
 WARMUP_STEPS = 2
 """Peak rate and linear warm-up of LoRA and its rivals, on both sides."""
@@ -23,14 +27,14 @@ def trainer_settings(
 
     ``warmup`` is a number of steps, or a share of them below 1; ``more`` are the kind's own.
     """
-    from textune.models.device import precision_of
+    from textune.models.device import has_cuda, precision_of
 
     return kind(
         output_dir=folder,
         num_train_epochs=epochs,
         per_device_train_batch_size=batch_size,
         bf16=precision_of("auto") == "bfloat16",
-        use_cpu=True,
+        use_cpu=not has_cuda(),
         learning_rate=lr,
         lr_scheduler_type="cosine",
         warmup_steps=warmup,
@@ -47,22 +51,33 @@ def trainer_settings(
     )
 
 
+def named(model: str) -> str:
+    """What names of figures begin with: nothing for the usual model, else its own name."""
+    return "" if model == MODEL else f"{Path(model).name}-"
+
+
 def losses_of(trainer: Any) -> list[float]:
     """Mean losses of each quarter of the steps."""
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-def causal_peer(name: str, precision: Any = "auto") -> tuple[Any, Any]:
+def causal_peer(
+    name: str, precision: Any = "auto", *, quantisation: Quantisation = "none"
+) -> tuple[Any, Any]:
     """Model and tokenizer as transformers loads them; ``auto`` is what is multiplied fastest."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from textune.models.catalog import find_model
-    from textune.models.device import precision_of
+    from textune.models.device import device_name, precision_of
     from textune.models.fetch import local_folder
+    from textune.models.load import nf4_config
 
     folder, dtype = local_folder(find_model(name)), getattr(torch, precision_of(precision))
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    packed: dict[str, Any] = {}
+    if quantisation == "nf4":
+        packed = {"quantization_config": nf4_config(dtype), "device_map": device_name()}
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **packed)
     return model, AutoTokenizer.from_pretrained(folder)
 
 

@@ -28,11 +28,10 @@ from typing import Any, Literal
 
 from comparison import RESULTS, where, write_json
 from fresh import in_fresh_process, print_heading
-from peers import WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
+from peers import MODEL, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
 from scicite import items_of, prompter_of, sentences
 from train_vs_trl import MAX_LENGTH, PACKAGES
 
-MODEL = "smollm2-135m-instruct"
 KEPT = RESULTS / "quality.json"
 PASSES = 2
 """In which a padded batch is read."""
@@ -94,13 +93,14 @@ def train_here(job: Job) -> Trained:
     from textune.training.loop import Trainee, Watch, train
     from textune.training.settings import TrainingSpec
 
-    torch.manual_seed(job.seed)
     if job.side == "plain":
         model, tokenizer = causal_peer(MODEL, "float32")
+        torch.manual_seed(job.seed)
         adapted: Any = get_peft_model(model, lora_peer())
         trainee: Any = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_passes)
     else:
         loaded = load_causal(find_model(MODEL), precision_of("auto"), "none")
+        torch.manual_seed(job.seed)  # not before: converting a model for the first time draws, too
         tokenizer, adapted = loaded.tokenizer, LoRA(rank=16, alpha=32).apply(loaded.model, [])
         trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
     spec = TrainingSpec(

@@ -14,7 +14,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import in_fresh_process, print_heading
-from peers import LR
+from peers import LR, MODEL, named
 from train_vs_trl import MAX_LENGTH, Job, lora_training
 
 ROWS = (512, 1024, 4096)
@@ -70,7 +70,7 @@ def _speed(states: Any, weight: Any) -> float:
 def main() -> None:
     """Measure in turns and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
     parser.add_argument("--instruction", default="short", choices=["short", "usual", "long"])
     parser.add_argument("--examples", type=int, default=384, help="training examples of SciCite")
     parser.add_argument("--batch-size", type=int, default=16)
@@ -83,7 +83,7 @@ def main() -> None:
         ours, best = in_fresh_process(trained, job) / 1e9, in_fresh_process(peak, job) / 1e9
         rounds.append(Round(ours, best))
         print(f"round {number}: training {ours:.1f}, products {best:.1f} GFLOP/s", flush=True)
-    keep("share-of-peak", rounds, job)
+    keep(f"{named(asked.model)}share-of-peak", rounds, job)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,25 @@ TARGETS = (
     ),
     Target("cli-import", "`import textune`", "", "s", 0.1, "at most"),
     Target("cli-resume", "resume of 1,000 done cells", "", "s", 2, "at most"),
+    Target("7b-lora-short", "LoRA of a 7B architecture", "TRL", "examples/s", 2, on="nvidia"),
+    Target("7b-qlora-short", "QLoRA of a 7B architecture", "TRL", "examples/s", 2, on="nvidia"),
+    Target(
+        "7b-share-of-peak",
+        "LoRA of a 7B architecture, useful operations",
+        "the peak",
+        "GFLOP/s",
+        0.5,
+        on="nvidia",
+    ),
+    Target("side-by-side", "ten folds side by side", "one by one", "examples/s", 4, on="nvidia"),
+    Target(
+        "1b-side-by-side",
+        "the same of a 1B architecture",
+        "one by one",
+        "examples/s",
+        4,
+        on="nvidia",
+    ),
 )
 COLUMNS = ("what", "peer", "textune", "peer's", "ratio", "target", "met")
 
@@ -99,7 +118,7 @@ def main() -> None:
     parser.add_argument("machines", nargs="*", default=known, help=f"some of: {', '.join(known)}")
     asked = parser.parse_args()
     for kind in sorted(asked.machines, key=lambda kind: kind != machine()):
-        found = [row(target, kind) for target in TARGETS]
+        found = [row(target, kind) for target in TARGETS if kind.startswith(target.on)]
         rows = [COLUMNS, ("---",) * len(COLUMNS), *found]
         print(f"{kind}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n")
 

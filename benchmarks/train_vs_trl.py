@@ -3,10 +3,11 @@
 Both train LoRA of rank 16 (alpha 32, all linear layers) on the same weights, in the number format
 that this machine multiplies fastest, on the same token lists (textune's prompts of SciCite), with
 the loss on the answer alone, the same batch size, learning rate, warm-up, cosine decay and
-gradient clipping, and without gradient checkpointing. Each runs in a process of its own, one after
-the other, in turns. Timed is the whole call that trains (optimiser and data loader included);
-loading the weights and making tokens come before it on both sides. Memory is the largest resident
-memory of the process, loading included.
+gradient clipping, and without gradient checkpointing. With ``--quantisation nf4`` both hold the
+frozen weights in 4 bits (QLoRA). Each runs in a process of its own, one after the other, in turns.
+Timed is the whole call that trains (optimiser and data loader included); loading the weights and
+making tokens come before it on both sides. Memory is the largest resident memory of the process,
+loading included; on an accelerator the most that torch has taken of its memory.
 
 TRL pads to the longest sequence of a batch, and holds logits of all its tokens: with the long
 instruction in fp32 a batch of 16 needs more than 24 GB, so it may read one in several passes. Its
@@ -25,7 +26,17 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
-from peers import LR, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_trainer
+from peers import (
+    LR,
+    MODEL,
+    WARMUP_STEPS,
+    Quantisation,
+    causal_peer,
+    lora_peer,
+    losses_of,
+    named,
+    sft_trainer,
+)
 from scicite import Instruction, items_of, prompter_of, sentences
 
 MAX_LENGTH = 1024
@@ -44,6 +55,14 @@ class Job:
     max_length: int
     passes: int = 1
     """In which TRL reads a batch."""
+    quantisation: Quantisation = "none"
+    """Of the frozen weights: ``nf4`` makes QLoRA of LoRA."""
+
+    @property
+    def key(self) -> str:
+        """What its figures are kept as; other models than the default name themselves."""
+        method = "lora" if self.quantisation == "none" else "qlora"
+        return f"{named(self.model)}{method}-{self.instruction}"
 
 
 @dataclass(frozen=True)
@@ -64,15 +83,17 @@ def lora_training(job: Job) -> tuple[Any, Sequence[Any], Any]:
 
     from textune.engine.causal import CausalEngine
     from textune.methods.lora import LoRA
+    from textune.methods.qlora import QLoRA
     from textune.models.catalog import find_model
     from textune.models.device import precision_of
     from textune.models.load import load_causal
     from textune.training.loop import Trainee
     from textune.training.settings import TrainingSpec
 
-    loaded = load_causal(find_model(job.model), precision_of("auto"), "none")
+    loaded = load_causal(find_model(job.model), precision_of("auto"), job.quantisation)
     torch.manual_seed(0)
-    adapted = LoRA(rank=16, alpha=32).apply(loaded.model, [])
+    method = LoRA if job.quantisation == "none" else QLoRA
+    adapted = method(rank=16, alpha=32).apply(loaded.model, [])
     trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
     spec = TrainingSpec(epochs=1, batch_size=job.batch_size, warmup_steps=WARMUP_STEPS)
     return trainee, _items(job, loaded.tokenizer), spec
@@ -92,7 +113,7 @@ def train_textune(job: Job) -> Training:
 
 def train_trl(job: Job) -> Training:
     """One epoch with SFTTrainer."""
-    model, tokenizer = causal_peer(job.model)
+    model, tokenizer = causal_peer(job.model, quantisation=job.quantisation)
     items = _items(job, tokenizer)
     sizes = {
         "batch_size": job.batch_size,
@@ -135,14 +156,15 @@ def compare(job: Job, num_rounds: int) -> None:
         ours, theirs = found["textune"], found["TRL"]
         speeds.append(Round(job.num_examples / ours.seconds, job.num_examples / theirs.seconds))
         peaks.append(Round(ours.peak_bytes / 1e9, theirs.peak_bytes / 1e9))
-    keep(f"lora-{job.instruction}", speeds, job, packages=PACKAGES)
-    keep(f"lora-{job.instruction}-memory", peaks, job, packages=PACKAGES)
+    keep(job.key, speeds, job, packages=PACKAGES)
+    keep(f"{job.key}-memory", peaks, job, packages=PACKAGES)
 
 
 def main() -> None:
     """Compare for each length of the instruction."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
+    parser.add_argument("--quantisation", choices=["none", "nf4"], default="none")
     parser.add_argument("--instructions", nargs="+", default=["short", "long"])
     parser.add_argument("--examples", type=int, default=128, help="training examples of SciCite")
     parser.add_argument("--batch-size", type=int, default=16)
@@ -155,7 +177,7 @@ def main() -> None:
     print_heading(*PACKAGES)
     for instruction in asked.instructions:
         sizes = (asked.examples, asked.batch_size, asked.max_length, asked.passes)
-        compare(Job(asked.model, instruction, *sizes), asked.rounds)
+        compare(Job(asked.model, instruction, *sizes, asked.quantisation), asked.rounds)
 
 
 if __name__ == "__main__":
