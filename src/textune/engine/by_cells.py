@@ -35,7 +35,8 @@ class Rule:
         dropout: float = 0.0,
     ) -> "Rule":
         """As the model says; without a word the usual scale."""
-        return cls(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout)
+        usual = query.shape[-1] ** -0.5
+        return cls(usual if scaling is None else scaling, softcap, float(dropout))
 
     @property
     def is_plain(self) -> bool:
