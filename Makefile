@@ -9,7 +9,7 @@ COMPARISONS := train_vs_trl share_of_peak score_vs_lm_eval extract_vs_generate e
 .PHONY: help setup demo test check fix bench bench-gpu docs clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 
 setup: $(STAMP)  ## make .venv with textune and its tools
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
-from peers import causal_peer
+from peers import MODEL, causal_peer
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _prompter(job: Job, tokenizer: Any) -> tuple[Any, Sequence[Any]]:
 def main() -> None:
     """Measure in turns and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
     parser.add_argument("--examples", type=int, default=64, help="sentences of SciERC's dev file")
     parser.add_argument("--shots", type=int, default=4, help="demonstrations")
     parser.add_argument("--batch-size", type=int, default=16, help="of generate")

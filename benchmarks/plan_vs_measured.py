@@ -16,6 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from fresh import gigabytes, print_heading
+from peers import MODEL
 
 from textune.cli.main import SHARE_CORES
 from textune.results.record import Cost
@@ -101,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--batches", nargs="+", type=int, default=[4, 16])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="catalog name or folder")
+    parser.add_argument("--model", default=MODEL, help="catalog name or folder")
     parser.add_argument("--examples", type=int, default=500, help="training examples")
     parser.add_argument("--tested", type=int, default=200, help="tested examples")
     asked = parser.parse_args()

@@ -9,9 +9,10 @@ Labels of dev sentences are then scored by the engine for all three: in fp32 for
 machine's format for the others; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
-seeds, and what the others differ from the engine in the same number format, on the same sentences.
-A side in another format is another side. Trainings that are kept in ``results/quality.json`` with
-these settings are not repeated, whatever machine they ran on, so this can be stopped.
+seeds, and what the others differ from the engine in the same number format, on the same sentences,
+where the same seeds are done. A side in another format is another side. Trainings that are kept in
+``results/quality.json`` with these settings are not repeated, whatever machine they ran on, so
+this can be stopped.
 """
 
 import argparse
@@ -204,16 +205,19 @@ def _print(trained: Sequence[Trained], settings: Settings) -> None:
     task = load_task("scicite")
     gold = [str(each.answer) for each in sentences("test", settings.num_tested)]
     ordered = sorted(trained, key=lambda each: (SIDES.index(each.side), each.precision, each.seed))
-    titles = list(dict.fromkeys(each.title for each in ordered))
-    answers = [[each.said for each in ordered if each.title == title] for title in titles]
+    sides: dict[tuple[str, str], list[Trained]] = {}
+    for each in ordered:
+        sides.setdefault((each.side, each.precision), []).append(each)
+    answers = [[each.said for each in runs] for runs in sides.values()]
     found = resample(task.primary_metric, metrics_of(task), gold, answers)
-    for title, runs, each in zip(titles, answers, found, strict=True):
-        line = f"{title}: {len(runs)} seeds, macro F1 {_percent(each.interval())}"
-        engine = title.replace(title.partition(",")[0], "engine")
-        if engine in titles and engine != title:
-            ours = found[titles.index(engine)]
-            less = Resampled(ours.observed - each.observed, ours.values_R - each.values_R)
-            line += f"; {engine} less this {_percent(less.interval())}"
+    intervals = dict(zip(sides, found, strict=True))
+    for (side, precision), runs in sides.items():
+        here, ours = intervals[side, precision], ("engine", precision)
+        line = f"{runs[0].title}: {len(runs)} seeds, macro F1 {_percent(here.interval())}"
+        if side != "engine" and [t.seed for t in sides.get(ours, [])] == [t.seed for t in runs]:
+            other = intervals[ours]
+            less = Resampled(other.observed - here.observed, other.values_R - here.values_R)
+            line += f"; engine less this {_percent(less.interval())}"
         print(line)
 
 

@@ -1,12 +1,14 @@
 """A language model with random weights and a real tokenizer, in a folder: for speed alone.
 
-Nothing has to be fetched for it. Weights are drawn (normal, deviation 0.02) in bf16 on the device
+No weights are fetched for it: they are drawn (normal, deviation 0.02) in bf16 on the device
 that does the work; the tokenizer and its chat template are those of SmolLM2, so that texts become
 as many tokens as they would. What a training on such a model learns means nothing.
 """
 
 import argparse
 from pathlib import Path
+
+from peers import MODEL
 
 SHAPES = {
     # Jiang et al., 2023, arXiv:2310.06825, table 1
@@ -38,7 +40,7 @@ def write_model(folder: Path, shape: str, num_layers: int | None) -> int:
     from textune.models.device import device_name
     from textune.models.fetch import local_folder
 
-    tokenizer = AutoTokenizer.from_pretrained(local_folder(find_model("smollm2-135m-instruct")))
+    tokenizer = AutoTokenizer.from_pretrained(local_folder(find_model(MODEL)))
     sizes = SHAPES[shape] | ({} if num_layers is None else {"num_hidden_layers": num_layers})
     config = LlamaConfig(
         vocab_size=len(tokenizer),

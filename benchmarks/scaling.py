@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from comparison import RESULTS, machine, write
 from fresh import in_fresh_process, print_heading
-from peers import LR, WARMUP_STEPS
+from peers import LR, MODEL, WARMUP_STEPS
 from scicite import sentences
 
 PICTURE = Path(__file__).parents[1] / "docs" / "concepts" / "scaling.png"
@@ -43,7 +43,7 @@ class Job:
     folds: int = 1
     labels: int = 0
     """So many are scored; 0: train."""
-    model: str = "smollm2-135m-instruct"
+    model: str = MODEL
 
 
 @dataclass(frozen=True)

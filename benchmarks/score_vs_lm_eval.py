@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from comparison import Round, keep
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
+from peers import MODEL
 from scicite import prompter_of, sentences, shown
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _measure(job: Job, rounds: int) -> None:
 def main() -> None:
     """Measure without and with demonstrations, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
     parser.add_argument("--examples", type=int, default=200, help="dev sentences of SciCite")
     parser.add_argument("--shots", type=int, nargs="+", default=[0, 8], help="demonstrations")
     parser.add_argument("--precision", choices=["auto", "bfloat16", "float32"], default="auto")

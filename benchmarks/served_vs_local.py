@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fresh import print_heading
+from peers import MODEL
 
 from textune.approaches.base import Approach, Context
 from textune.approaches.prompted import Prompted
@@ -41,7 +42,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=20)
     parser.add_argument("--shots", type=int, nargs="*", default=[0, 3])
     parser.add_argument("--tokens", type=int, default=24, help="most tokens of an answer")
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="catalog name or folder")
+    parser.add_argument("--model", default=MODEL, help="catalog name or folder")
     options = parser.parse_args()
     print_heading("openai", "uvicorn")
     task = load_task(options.task, beside=Path())

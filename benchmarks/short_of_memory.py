@@ -12,7 +12,7 @@ from typing import Any
 
 from comparison import write
 from fresh import gigabytes, in_fresh_process, peak_bytes, print_heading
-from peers import LR, WARMUP_STEPS
+from peers import LR, MODEL, WARMUP_STEPS
 from scicite import items_of, prompter_of, sentences
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--model", default="smollm2-135m-instruct", help="name or folder")
+    parser.add_argument("--model", default=MODEL, help="name or folder")
     parser.add_argument("--examples", type=int, default=64, help="training examples of SciCite")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument(

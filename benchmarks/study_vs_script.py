@@ -20,7 +20,7 @@ from typing import Any
 
 from comparison import Round, keep
 from fresh import in_fresh_process, print_heading
-from peers import causal_peer, lora_peer, sft_trainer
+from peers import MODEL, causal_peer, lora_peer, sft_trainer
 from scicite import items_of, prompter_of, sentences
 from train_vs_trl import MAX_LENGTH, PACKAGES
 
@@ -74,7 +74,7 @@ def run_script(run: Run) -> float:
     from lm_eval.models.huggingface import HFLM
 
     start = time.perf_counter()
-    model, tokenizer = causal_peer("smollm2-135m-instruct")
+    model, tokenizer = causal_peer(MODEL)
     prompter, examples = prompter_of(tokenizer, "usual"), sentences("train", run.job.num_examples)
     tested = examples
     if run.method:

@@ -1,6 +1,6 @@
 """Decoder layers in two steps, with attention between them.
 
-A layer of transformers with LoRA is some thirty operations of automatic differentiation, which
+A layer of transformers with LoRA is dozens of operations of automatic differentiation, which
 Python calls one by one; while it does, other threads wait. Here all before attention is one
 operation, and all behind it another. What they compute and how they round is that of the layers
 one by one (``models.lean_parts``, ``models.lean_lora``), but sums of the residual stream are made

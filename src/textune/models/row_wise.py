@@ -1,8 +1,8 @@
 """Norms, gated units and rotary positions on whole arrays, forward and back.
 
 One pass over memory where kernels are compiled (``models.kernels``), else by torch's operations,
-which round alike; tests hold the two together. What makes layers of them is ``models.lean`` and
-``models.lean_layer``.
+which round at the same places; tests hold the two together. What makes layers of them is
+``models.lean_parts`` and ``models.lean_layer``.
 
 Legend: N tokens with whatever axes, D width of the model or of a head, F width of the gated unit,
 H heads, T tokens of a row.
