@@ -13,7 +13,7 @@ from textune.engine.causal import CausalEngine
 from textune.engine.labels import label_tree
 from textune.engine.packing import shared_prefix
 from textune.methods.base import REGISTRY
-from textune.testing import ARCHITECTURES, tiny_model
+from textune.testing import ARCHITECTURES, moved, tiny_model
 
 LABELS = [(5,), (6, 7), (6, 8, 9)]
 
@@ -101,10 +101,7 @@ def test_scores_in_branches_are_those_of_one_prompt_at_a_time(method_name, archi
     method = kind() if method_name == "lora" else kind(tokens=4)
     model = tiny_model(architecture, sliding_window=12)
     torch.manual_seed(0)
-    adapted = method.apply(model, [])
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data += 0.05 * torch.randn_like(parameter)
+    adapted = moved(method.apply(model, []))
     adapted.eval()
     prompts, tree = grouped_prompts(), label_tree(LABELS, end=2, names=["a", "b", "c"])
     assert len(branches(prompts, shared_prefix(prompts))) == 3

@@ -11,7 +11,7 @@ from textune.engine.causal import CausalEngine
 from textune.engine.decoding import Free, Segments
 from textune.engine.layout import PrefixCache
 from textune.methods.base import REGISTRY
-from textune.testing import ARCHITECTURES, tiny_items, tiny_model
+from textune.testing import ARCHITECTURES, moved, tiny_items, tiny_model
 
 END = 2
 METHODS = [name for name in REGISTRY.names() if REGISTRY.get(name).packable]
@@ -56,10 +56,7 @@ def test_every_method_writes_the_same_as_by_the_plain_path(method_name, architec
     method = kind(tokens=4) if "tokens" in {f.name for f in fields(kind)} else kind()
     model = tiny_model(architecture, sliding_window=9)
     torch.manual_seed(0)
-    adapted = method.apply(model, [])
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data += 0.05 * torch.randn_like(parameter)
+    adapted = moved(method.apply(model, []))
     agree(model, adapted, method.engine(model, adapted), prompts_of(), [3, 8, 1, 12, 5, 9])
 
 

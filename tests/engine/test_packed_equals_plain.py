@@ -14,6 +14,7 @@ from textune.testing import (
     ARCHITECTURES,
     check_packed_equals_plain,
     gradients,
+    moved,
     tiny_items,
     tiny_model,
 )
@@ -28,11 +29,7 @@ def adapted_model(method_name, architecture, **changes):
     method = kind(tokens=4) if has_tokens else kind()  # few, so that they fit small windows
     model = tiny_model(architecture, **changes)
     torch.manual_seed(0)
-    adapted = method.apply(model, [])
-    for parameter in adapted.parameters():  # away from the start, where half of LoRA is zero
-        if parameter.requires_grad:
-            parameter.data += 0.05 * torch.randn_like(parameter)
-    return method, model, adapted
+    return method, model, moved(method.apply(model, []))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -110,10 +107,7 @@ def test_attention_on_tiles_trains_as_that_by_cells(before, objective, monkeypat
             method = REGISTRY.get("prefix")(tokens=before) if before else LoRA()
             model = tiny_model("llama", hidden_size=64, head_dim=32, vocab_size=128)
             torch.manual_seed(0)
-            adapted = method.apply(model, [])
-            for parameter in adapted.parameters():
-                if parameter.requires_grad:
-                    parameter.data += 0.05 * torch.randn_like(parameter)
+            adapted = moved(method.apply(model, []))
             engine = method.engine(model, adapted)
             adapted.to(torch.float32 if name == "fp32" else torch.bfloat16)
             items = [replace(item, answer=(*LABELS[0], 2)) for item in tiny_items(shared=20)]

@@ -14,7 +14,14 @@ from textune.models import row_wise
 from textune.models.lean import make_lean
 from textune.models.lean_layer import FAMILIES, LeanLayer
 from textune.models.recompute import recomputing
-from textune.testing import gradients, tiny_items, tiny_model, tiny_quantised_model
+from textune.testing import (
+    check_same_gradients,
+    gradients,
+    moved,
+    tiny_items,
+    tiny_model,
+    tiny_quantised_model,
+)
 
 NAMES = [name.lower() for name in FAMILIES]
 IDS = torch.tensor([[5, 9, 11, 3, 60]])
@@ -43,24 +50,6 @@ def num_planned(model, dtype=torch.float32):
     return sum(layer._plan(dtype) is not None for layer in layers(model))
 
 
-def moved(adapted):
-    """The same with adapters that are away from their start."""
-    maker = torch.Generator().manual_seed(0)
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            noise = torch.randn(parameter.shape, generator=maker) * 0.05
-            parameter.data += noise.to(parameter.dtype)
-    return adapted
-
-
-def assert_alike(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    assert ours
-    for name, gradient in theirs.items():
-        error = (ours[name] - gradient).norm() / gradient.norm().clamp_min(1e-6)
-        assert error < 1e-4, f"{name}: {error:.2e}"
-
-
 @pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("method", [LoRA(), LoRA(targets=("q_proj", "v_proj", "down_proj"))])
 @pytest.mark.parametrize("family", NAMES)
@@ -74,7 +63,7 @@ def test_loss_and_every_gradient_are_those_of_the_parts(family, method, is_compi
         monkeypatch.setattr(row_wise, "kernels_for", lambda *tensors: None)
     losses += [CausalEngine(adapted.get_base_model()).answer_loss(tiny_items())]
     torch.testing.assert_close(losses[1], losses[0], atol=1e-6, rtol=1e-6)
-    assert_alike(gradients(adapted, losses[1]), theirs)
+    check_same_gradients(gradients(adapted, losses[1]), theirs)
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -94,7 +83,7 @@ def test_what_trains_before_a_frozen_model_gets_its_gradients(name):
         adapted = method.apply(model, [])
         found.append(gradients(adapted, method.engine(model, adapted).answer_loss(tiny_items())))
         assert num_planned(model) == len(layers(model))
-    assert_alike(*found)
+    check_same_gradients(*found)
 
 
 def test_weights_in_4_bits_are_planned_in_training_alone():
@@ -105,7 +94,9 @@ def test_weights_in_4_bits_are_planned_in_training_alone():
     assert num_planned(adapted) == len(layers(adapted)) > 0
     losses = [CausalEngine(m.get_base_model()).answer_loss(tiny_items()) for m in (adapted, parts)]
     torch.testing.assert_close(losses[0], losses[1], atol=1e-6, rtol=1e-6)
-    assert_alike(*(gradients(m, loss) for m, loss in zip((adapted, parts), losses, strict=True)))
+    check_same_gradients(
+        *(gradients(m, loss) for m, loss in zip((adapted, parts), losses, strict=True))
+    )
     with torch.no_grad():
         assert num_planned(adapted) == 0
 
@@ -117,7 +108,7 @@ def test_a_layer_that_is_run_again_gives_the_same_gradients():
     adapted.train()
     with recomputing(adapted.get_base_model()):
         found.append(gradients(adapted, engine.answer_loss(tiny_items())))
-    assert_alike(*found)
+    check_same_gradients(*found)
 
 
 @pytest.mark.parametrize("name", ["lora", "prompt_tuning"])
@@ -186,4 +177,4 @@ def test_full_fine_tuning_still_trains_norms():
         adapted = Full().apply(each, [])
         found.append(gradients(adapted, CausalEngine(each).answer_loss(tiny_items())))
     assert any("norm" in name for name in found[0])
-    assert_alike(*found)
+    check_same_gradients(*found)

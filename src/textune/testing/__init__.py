@@ -12,20 +12,27 @@ from textune.testing.approaches import check_approach
 from textune.testing.methods import check_method
 from textune.testing.models import (
     ARCHITECTURES,
+    moved,
     tiny_encoder_folder,
     tiny_items,
     tiny_model,
     tiny_model_folder,
     tiny_quantised_model,
 )
-from textune.testing.paths import check_packed_equals_plain, gradients
+from textune.testing.paths import (
+    check_packed_equals_plain,
+    check_same_gradients,
+    gradients,
+)
 
 __all__ = [
     "ARCHITECTURES",
     "check_approach",
     "check_method",
     "check_packed_equals_plain",
+    "check_same_gradients",
     "gradients",
+    "moved",
     "tiny_encoder_folder",
     "tiny_items",
     "tiny_model",

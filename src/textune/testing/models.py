@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from textune.engine.packing import Item
@@ -107,6 +108,17 @@ def tiny_encoder_folder(folder: Path, texts: Iterable[str]) -> Path:
         BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def moved(adapted: nn.Module) -> nn.Module:
+    """The same with what trains away from its start, where half of LoRA is zero, in place.
+
+    torch's seed decides by how much.
+    """
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    return adapted
 
 
 def tiny_items(*, seed: int = 0, size: int = 5, shared: int = 7) -> list[Item]:

@@ -1,6 +1,6 @@
 """The packed path against the plain one: the same loss and the same gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -16,6 +16,17 @@ def gradients(adapted: nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]
     named = {n: p for n, p in adapted.named_parameters() if p.requires_grad}
     found = torch.autograd.grad(loss, list(named.values()))
     return dict(zip(named, found, strict=True))
+
+
+def check_same_gradients(
+    ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]
+) -> None:
+    """The same names, and every gradient within 1e-4 (relative)."""
+    assert ours, "nothing takes a gradient"
+    assert ours.keys() == theirs.keys(), ours.keys() ^ theirs.keys()
+    for name, gradient in theirs.items():
+        error = (ours[name] - gradient).norm() / gradient.norm().clamp_min(1e-6)
+        assert error < 1e-4, f"gradient of {name}: relative error {error:.2e}"
 
 
 def check_packed_equals_plain(
@@ -37,9 +48,4 @@ def check_packed_equals_plain(
 def _check_same_loss(adapted: nn.Module, packed: torch.Tensor, padded: torch.Tensor) -> None:
     gap = abs(packed.item() - padded.item())
     assert gap < 1e-5, f"packed loss {packed.item():.7f}, plain {padded.item():.7f}"
-    ours, theirs = gradients(adapted, packed), gradients(adapted, padded)
-    assert ours, "nothing takes a gradient"
-    assert ours.keys() == theirs.keys(), ours.keys() ^ theirs.keys()
-    for name, gradient in theirs.items():
-        error = (ours[name] - gradient).norm() / gradient.norm().clamp_min(1e-6)
-        assert error < 1e-4, f"gradient of {name}: relative error {error:.2e}"
+    check_same_gradients(gradients(adapted, packed), gradients(adapted, padded))
