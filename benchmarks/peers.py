@@ -29,11 +29,11 @@ def trainer_settings(
     """
     from textune.models.device import has_cuda, precision_of
 
+    more.setdefault("bf16", precision_of("auto") == "bfloat16")
     return kind(
         output_dir=folder,
         num_train_epochs=epochs,
         per_device_train_batch_size=batch_size,
-        bf16=precision_of("auto") == "bfloat16",
         use_cpu=not has_cuda(),
         learning_rate=lr,
         lr_scheduler_type="cosine",

@@ -3,10 +3,10 @@
 All train on the same SciCite sentences as token lists, with the loss on the answer alone, for one
 pass; the learning rate is so high that one pass is enough to learn the task. A seed decides the
 first weights and the order; both sides draw their own. *plain* pads batches and runs the model as
-transformers loads it, in fp32; *engine* packs rows, in the number format of this machine; *TRL*
+transformers loads it, in fp32; *engine* packs rows, in the number format that is asked for; *TRL*
 trains as in ``train_vs_trl.py``. TRL and plain read a batch in two passes, for less memory.
-Labels of dev sentences are then scored by the engine for all three: in fp32 for plain, in this
-machine's format for the others; what TRL has trained is read from the folder that it saves.
+Labels of dev sentences are then scored by the engine for all three, in the format of their
+training; what TRL has trained is read from the folder that it saves.
 
 Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
 seeds, and what the others differ from the engine in the same number format, on the same sentences,
@@ -36,6 +36,7 @@ from train_vs_trl import MAX_LENGTH, PACKAGES
 KEPT = RESULTS / "quality.json"
 PASSES = 2
 """In which a padded batch is read."""
+Format = Literal["bfloat16", "float32"]
 Side = Literal["plain", "TRL", "engine"]
 SIDES: tuple[Side, ...] = ("engine", "plain", "TRL")
 
@@ -57,6 +58,7 @@ class Job:
 
     settings: Settings
     side: Side
+    precision: Format
     seed: int
 
 
@@ -89,18 +91,17 @@ def train_here(job: Job) -> Trained:
     from textune.engine.causal import CausalEngine
     from textune.methods.lora import LoRA
     from textune.models.catalog import find_model
-    from textune.models.device import precision_of
     from textune.models.load import load_causal
     from textune.training.loop import Trainee, Watch, train
     from textune.training.settings import TrainingSpec
 
     if job.side == "plain":
-        model, tokenizer = causal_peer(MODEL, "float32")
+        model, tokenizer = causal_peer(MODEL, job.precision)
         torch.manual_seed(job.seed)
         adapted: Any = get_peft_model(model, lora_peer())
         trainee: Any = Trainee(adapted, partial(plain.answer_loss, adapted), micro_batches=_passes)
     else:
-        loaded = load_causal(find_model(MODEL), precision_of("auto"), "none")
+        loaded = load_causal(find_model(MODEL), job.precision, "none")
         torch.manual_seed(job.seed)  # not before: converting a model for the first time draws, too
         tokenizer, adapted = loaded.tokenizer, LoRA(rank=16, alpha=32).apply(loaded.model, [])
         trainee = Trainee(adapted, CausalEngine(loaded.model).answer_loss)
@@ -119,14 +120,14 @@ def train_here(job: Job) -> Trained:
     size = math.ceil(len(losses) / 4)
     quarters = [losses[i : i + size] for i in range(0, len(losses), size)]
     means = [sum(part) / len(part) for part in quarters]
-    return Trained(job.side, _precision(job.side), job.seed, said, means)
+    return Trained(job.side, job.precision, job.seed, said, means)
 
 
 def train_trl(job: Job) -> Trained:
     """By SFTTrainer."""
     from transformers import set_seed
 
-    model, tokenizer = causal_peer(MODEL)
+    model, tokenizer = causal_peer(MODEL, job.precision)
     items, settings = _items(job, tokenizer), job.settings
     set_seed(job.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -142,18 +143,12 @@ def train_trl(job: Job) -> Trained:
             epochs=settings.epochs,
             lr=settings.lr,
             seed=job.seed,
+            bf16=job.precision == "bfloat16",
         )
         trainer.train()
         trainer.model.save_pretrained(folder)
         said = _said(job, Path(folder))
-    return Trained(job.side, _precision(job.side), job.seed, said, losses_of(trainer))
-
-
-def _precision(side: Side) -> str:
-    """The number format of a side on this machine."""
-    from textune.models.device import precision_of
-
-    return precision_of("float32" if side == "plain" else "auto")
+    return Trained(job.side, job.precision, job.seed, said, losses_of(trainer))
 
 
 def _passes(batch: Sequence[Any]) -> list[tuple[Sequence[Any], float]]:
@@ -179,8 +174,7 @@ def _said(job: Job, folder: Path) -> list[str]:
     from textune.models.catalog import find_model
     from textune.models.load import load_causal
 
-    precision: Any = _precision(job.side)
-    loaded = load_causal(find_model(MODEL), precision, "none")
+    loaded = load_causal(find_model(MODEL), job.precision, "none")
     LoRA().load(loaded.model, folder).eval()
     prompter = prompter_of(loaded.tokenizer, "short", context=MAX_LENGTH)
     readout = make_readout(CausalEngine(loaded.model), prompter)
@@ -227,6 +221,8 @@ def _percent(interval: Any) -> str:
 
 def main() -> None:
     """Train what is not kept, print what all of it says."""
+    from textune.models.device import precision_of
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--examples", type=int, default=1000, help="training examples of SciCite")
     parser.add_argument("--tested", type=int, default=500, help="dev sentences")
@@ -235,15 +231,24 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "bfloat16", "float32"],
+        default="auto",
+        help="of engine and TRL; auto is what this machine multiplies fastest",
+    )
     asked = parser.parse_args()
     print_heading(*PACKAGES)
     settings = Settings(asked.examples, asked.tested, asked.epochs, asked.batch_size, asked.lr)
     for seed, side in product(asked.seeds, asked.sides):
-        wanted = side, _precision(side), seed
+        precision = precision_of("float32" if side == "plain" else asked.precision)
+        wanted = side, precision, seed
         if any((each.side, each.precision, each.seed) == wanted for each in _kept(settings)):
             continue
         work = train_trl if side == "TRL" else train_here
-        new = replace(in_fresh_process(work, Job(settings, side, seed)), where=where(PACKAGES))
+        new = replace(
+            in_fresh_process(work, Job(settings, side, precision, seed)), where=where(PACKAGES)
+        )
         print(f"{new.title}, seed {seed}: losses {', '.join(f'{x:.3f}' for x in new.losses)}")
         trained = [*_kept(settings), new]  # another process may have ended one meanwhile
         content = {"settings": asdict(settings), "trained": [asdict(t) for t in trained]}

@@ -22,6 +22,7 @@ CASES = {
     "labels as a tree": (1, 4, 96, 21, 0, [(25, MASK), (31, MASK), (3, MASK)]),
     "texts that share nothing": (2, 1, 32, 0, 0, [(20, ALL), (70, ALL), (32, ALL)]),
     "more rows than fit at once": (1, 6, 128, 0, 100, [(300, EARLIER), (200, MASK)]),
+    "more segments than groups": (2, 2, 64, 10, 40, [(9 * n + 1, EARLIER) for n in range(11)]),
 }
 """K, G, D, keys before the row, tokens of the prefix in it, and the segments."""
 
@@ -145,8 +146,9 @@ def test_numbers_far_from_each_other_are_weighted_as_in_fp32():
 
 
 @needs_tiles
-def test_results_repeat_with_any_number_of_threads():
-    case = CASES["more rows than fit at once"]
+@pytest.mark.parametrize("name", ["more rows than fit at once", "more segments than groups"])
+def test_results_repeat_with_any_number_of_threads(name):
+    case = CASES[name]
     inputs, segments = drawn(case), segments_of(*case[3:])
     before, found = torch.get_num_threads(), []
     for threads in (1, 2, 3, 2):

@@ -71,10 +71,7 @@ static void lay_rows(const Plan *plan, const number *from, Forms *to, int back) 
         long k = task % K, n = task / K, length = plan->segments[n].length;
         long at = (k * plan->num_rows + plan->rows_at[n]) * D;
         gather(from + (plan->segments[n].start * K + k) * G * D, K * G * D, G * D, length, D, to->plain + at);
-        if (back) {
-            lay_across(to->plain + at, padded(length * G), D, to->across + at);
-            lay_along(to->plain + at, padded(length * G), D, to->along + at);
-        }
+        if (back) lay_along(to->plain + at, padded(length * G), D, to->along + at);
     }
 }
 
@@ -109,12 +106,9 @@ void attention_backward(const number *queries, const number *keys, const number 
         lay_rows(&plan, gradient, &plan.gradients, 1);
         lay_means(&plan, gradient, out, logs);
 #pragma omp for schedule(dynamic)
-        for (long task = 0; task < K * plan.num_keys / PAD; task++)
-            back_to_keys(&plan, task % K, task / K, to_keys, to_values, to_prefix_keys, to_prefix_values);
-#pragma omp for schedule(dynamic, 4)
-        for (long task = 0; task < K * plan.num_rows / PAD; task++)
-            back_to_rows(&plan, pad_of(&plan, task % K, task / K), rows_of(&plan, &plan.queries, task),
-                         rows_of(&plan, &plan.gradients, task), row_of(&plan, task), to_queries);
+        for (long task = 0; task < K * GROUPS; task++) back_of_group(&plan, task, to_queries, to_keys, to_values);
+#pragma omp for schedule(static)
+        for (long k = 0; k < K; k++) back_to_prefix(&plan, k, to_prefix_keys, to_prefix_values);
         done();
     }
 }

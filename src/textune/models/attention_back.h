@@ -1,4 +1,5 @@
-/* The way back of attention.c: to queries by rows, to keys and values by keys. */
+/* The way back of attention.c, a segment of a key-value head at a time: the weights of a pad of rows are made
+   once and give to queries; turned, those of a block of rows give to keys and values. */
 
 #include "pads.h"
 
@@ -21,130 +22,140 @@ static void lay_means(const Plan *plan, const number *gradient, const number *ou
     }
 }
 
-/* From products, and the gradients of weights, to the gradients of products; zeros from n on. */
-static void slopes(const Plan *plan, const float *products, const float *gradients, const uint8_t *mask, number *to,
-                   long n, long all, float log, float mean, uint32_t place) {
-    __m512 factor = _mm512_set1_ps(plan->scale), off = _mm512_set1_ps(log), middle = _mm512_set1_ps(mean), part[2];
+/* From products, and the gradients of weights, to weights and the gradients of products; zeros from n on. */
+static void slopes(const Plan *plan, const float *products, const float *gradients, const uint8_t *mask,
+                   number *weights, number *to, long n, long all, float log, float mean, uint32_t place) {
+    __m512 factor = _mm512_set1_ps(plan->scale), off = _mm512_set1_ps(log), middle = _mm512_set1_ps(mean);
+    __m512 weight[2], slope[2];
     for (long i = 0; i < all; i += PAD) {
         for (int half = 0; half < 2; half++) {
             long at = i + half * SIDE;
-            __m512 weight = exponentials(_mm512_fmsub_ps(_mm512_loadu_ps(products + at), factor, off));
+            __m512 distance = _mm512_fmsub_ps(_mm512_loadu_ps(products + at), factor, off);
             __m512 gradient = _mm512_loadu_ps(gradients + at);
-            if (plan->limit) gradient = _mm512_mul_ps(gradient, factors_at(plan, counted_from(place + at)));
-            __m512 slope = _mm512_mul_ps(_mm512_sub_ps(gradient, middle), factor);
-            part[half] = _mm512_maskz_mul_ps(lanes(n - at, mask ? mask + at : 0), weight, slope);
-        }
-        put(to + i, part[0], part[1]);
-    }
-}
-
-/* One pad of rows, back to its queries. */
-static void back_to_rows(const Plan *plan, Pad pad, const number *asked, const number *gradient, long row_at,
-                         number *to_queries) {
-    long D = plan->D, W = plan->widest, shared = pad.shared;
-    with_all(plan, &pad, asked, plan->keys.across, pad.products);
-    with_all(plan, &pad, gradient, plan->values.across, pad.gradients);
-    for (long r = 0; r < pad.rows; r++) {
-        const uint8_t *mask;
-        long seen = sees(plan, pad.segment, (pad.first + r) / plan->G, &mask), i = r * W, own = i + shared;
-        float log = plan->logs[row_at + r], mean = plan->means[row_at + r], *to = pad.products, *by = pad.gradients;
-        uint32_t place = plan->places[row_at + r];
-        slopes(plan, to + i, by + i, 0, pad.weights + i, pad.segment->shared, shared, log, mean, place);
-        slopes(plan, to + own, by + own, mask, pad.weights + own, seen, pad.own, log, mean, place + shared);
-    }
-    float *mixed = pad.products;
-    mix(plan, &pad, plan->keys.along, mixed);
-    for (long r = 0; r < pad.rows; r++) {
-        number *to = to_queries + head_of(plan, &pad, r) * D;
-        for (long d = 0; d < D; d++) to[d] = narrow(mixed[r * D + d]);
-    }
-}
-
-/* Which rows of a segment see its key j, as bytes: those of tokens whose mask says so. */
-static void column_of(const Plan *plan, const Segment *segment, long key, long from, long rows, uint8_t *seen) {
-    for (long r = 0; r < rows; r++) {
-        long token = (from + r) / plan->G;
-        seen[r] = token < segment->length && plan->masks[segment->mask + token * segment->width + key];
-    }
-}
-
-/* Weights of rows on one key, and the gradients of its products with them; zeros before the first that sees it. */
-static void column_slopes(const Plan *plan, const float *products, const float *gradients, const uint8_t *seen,
-                          number *weights, number *to, long first, long rows, long row_at, long key) {
-    const float *logs = plan->logs + row_at, *means = plan->means + row_at;
-    __m512 factor = _mm512_set1_ps(plan->scale), weight[2], slope[2];
-    for (long i = 0; i < rows; i += PAD) {
-        for (int half = 0; half < 2; half++) {
-            long at = i + half * SIDE;
-            __mmask16 see = lanes(rows, seen ? seen + at : 0) & ~lanes(first - at, 0);
-            __m512 distance = _mm512_fmsub_ps(_mm512_loadu_ps(products + at), factor, _mm512_loadu_ps(logs + at));
-            weight[half] = _mm512_maskz_mov_ps(see, exponentials(distance));
-            __m512 gradient = _mm512_loadu_ps(gradients + at), kept = _mm512_set1_ps(1.0f);
+            weight[half] = _mm512_maskz_mov_ps(lanes(n - at, mask ? mask + at : 0), exponentials(distance));
+            slope[half] = _mm512_mul_ps(weight[half], factor);
             if (plan->limit) {
-                __m512i places = _mm512_loadu_si512(plan->places + row_at + at);
-                kept = factors_at(plan, _mm512_add_epi32(places, _mm512_set1_epi32(key)));
+                __m512 kept = factors_at(plan, counted_from(place + at));
+                gradient = _mm512_mul_ps(gradient, kept), weight[half] = _mm512_mul_ps(weight[half], kept);
             }
-            slope[half] = _mm512_fmsub_ps(gradient, kept, _mm512_loadu_ps(means + at));
-            slope[half] = _mm512_mul_ps(weight[half], _mm512_mul_ps(slope[half], factor));
-            weight[half] = _mm512_mul_ps(weight[half], kept);
+            slope[half] = _mm512_mul_ps(slope[half], _mm512_sub_ps(gradient, middle));
         }
         put(weights + i, weight[0], weight[1]);
         put(to + i, slope[0], slope[1]);
     }
 }
 
-/* What rows of a segment give to one pad of keys, from key `key` of the segment on, or of the prefix. */
-static void gather_from(const Plan *plan, long k, long n, int is_own, long key, long at, float *to_keys,
-                        float *to_values) {
-    const Segment *segment = plan->segments + n;
-    long G = plan->G, D = plan->D, all = padded(segment->length * G), W = plan->widest;
-    long num_keys = (is_own ? segment->length : segment->shared) - key;
-    num_keys = num_keys < PAD ? num_keys : PAD;
-    if (num_keys <= 0) return;
-    float *products = plan->products + omp_get_thread_num() * 2 * PAD * W, *gradients = products + PAD * W;
-    number *weights = plan->weights + omp_get_thread_num() * 2 * PAD * W, *slope = weights + PAD * W;
-    int is_earlier = is_own && segment->mask == EARLIER;
-    for (long from = is_earlier ? key * G / PAD * PAD : 0, rows; from < all; from += rows) {
-        rows = all - from < CHUNK ? all - from : CHUNK;
-        long row_at = k * plan->num_rows + plan->rows_at[n] + from;
-        multiply(plan->keys.plain + at, D, plan->queries.across + row_at * D, D / PAD, D, rows, products, W, 0);
-        multiply(plan->values.plain + at, D, plan->gradients.across + row_at * D, D / PAD, D, rows, gradients, W, 0);
-        for (long j = 0; j < num_keys; j++) {
-            uint8_t seen[CHUNK];
-            int is_masked = is_own && segment->mask >= 0;
-            if (is_masked) column_of(plan, segment, key + j, from, rows, seen);
-            long first = is_earlier ? (key + j) * G - from : 0, i = j * W;
-            first = first < 0 ? 0 : first < rows ? first : rows;
-            column_slopes(plan, products + i, gradients + i, is_masked ? seen : 0, weights + i, slope + i, first, rows,
-                          row_at, key + j + (is_own ? padded(segment->shared) : 0));
-        }
-        for (long j = num_keys; j < PAD; j++) {
-            memset(weights + j * W, 0, rows * sizeof(number));
-            memset(slope + j * W, 0, rows * sizeof(number));
-        }
-        long segment_at = (k * plan->num_rows + plan->rows_at[n]) * D + from / PAD * CELLS;
-        multiply(weights, W, plan->gradients.along + segment_at, all / PAD, rows, D, to_values, D, 1);
-        multiply(slope, W, plan->queries.along + segment_at, all / PAD, rows, D, to_keys, D, 1);
+/* One pad of rows, back to its queries; its weights and slopes stay in its strips. */
+static void back_to_rows(const Plan *plan, const Pad *pad, long row_at, number *weights, number *to_queries) {
+    long D = plan->D, W = plan->widest, shared = pad->shared;
+    with_all(plan, pad, plan->queries.plain + row_at * D, plan->keys.across, pad->products);
+    with_all(plan, pad, plan->gradients.plain + row_at * D, plan->values.across, pad->gradients);
+    for (long r = 0; r < pad->rows; r++) {
+        const uint8_t *mask;
+        long seen = sees(plan, pad->segment, (pad->first + r) / plan->G, &mask), i = r * W, own = i + shared;
+        float log = plan->logs[row_at + r], mean = plan->means[row_at + r], *to = pad->products, *by = pad->gradients;
+        uint32_t place = plan->places[row_at + r];
+        slopes(plan, to + i, by + i, 0, weights + i, pad->weights + i, pad->segment->shared, shared, log, mean, place);
+        slopes(plan, to + own, by + own, mask, weights + own, pad->weights + own, seen, pad->own, log, mean,
+               place + shared);
+    }
+    memset(weights + pad->rows * W, 0, (PAD - pad->rows) * W * sizeof(number));
+    float *mixed = pad->products;
+    mix(plan, pad, plan->keys.along, mixed);
+    for (long r = 0; r < pad->rows; r++) {
+        number *to = to_queries + head_of(plan, pad, r) * D;
+        for (long d = 0; d < D; d++) to[d] = narrow(mixed[r * D + d]);
     }
 }
 
-/* One pad of keys and values, from all rows that see it. */
-static void back_to_keys(const Plan *plan, long k, long pad, number *to_keys, number *to_values,
-                         number *to_prefix_keys, number *to_prefix_values) {
-    long K = plan->K, D = plan->D, at = k * plan->num_keys * D + pad * PAD * D, n = 0;
-    float sums[2][PAD * D];
-    memset(sums, 0, sizeof sums);
-    int is_own = pad * PAD >= padded(plan->P);
-    if (is_own) {
-        while (plan->keys_at[n + 1] <= pad * PAD) n++;
+/* Rows of a square of PAD numbers a side become its columns: halves of it change places, then halves of those. */
+static void turn(const number *from, long stride, number *to, long stride_to) {
+    __m512i rows[PAD];
+    uint16_t upper[PAD], lower[PAD];
+    for (int i = 0; i < PAD; i++) rows[i] = _mm512_loadu_si512(from + i * stride);
+    for (int half = PAD / 2; half; half /= 2) {
+        for (int i = 0; i < PAD; i++) {
+            upper[i] = i & half ? PAD + i - half : i;
+            lower[i] = i & half ? PAD + i : i + half;
+        }
+        __m512i above = _mm512_loadu_si512(upper), below = _mm512_loadu_si512(lower);
+        for (int i = 0; i < PAD; i++) {
+            if (i & half) continue;
+            __m512i first = rows[i], second = rows[i + half];
+            rows[i] = _mm512_permutex2var_epi16(first, above, second);
+            rows[i + half] = _mm512_permutex2var_epi16(first, below, second);
+        }
     }
-    long key = pad * PAD - (is_own ? plan->keys_at[n] : 0), length = is_own ? plan->segments[n].length : plan->P;
-    for (long i = is_own ? n : 0; i < (is_own ? n + 1 : plan->N); i++)
-        gather_from(plan, k, i, is_own, key, at, sums[0], sums[1]);
-    number *outs[2] = {is_own ? to_keys : to_prefix_keys, is_own ? to_values : to_prefix_values};
-    for (long j = 0; j < PAD && key + j < length; j++) {
-        long row = is_own ? (plan->segments[n].start + key + j) * K + k : k * plan->P + key + j;
-        for (int i = 0; i < 2; i++)
-            for (long d = 0; d < D; d++) outs[i][row * D + d] = narrow(sums[i][j * D + d]);
+    for (int i = 0; i < PAD; i++) _mm512_storeu_si512(to + i * stride_to, rows[i]);
+}
+
+/* Strips of a pad by keys; zeros for those that only later rows of its block see. */
+static void turn_strip(const number *strip, long W, long keys, long all, number *to) {
+    for (long key = 0; key < all; key += PAD, to += PAD * BLOCK) {
+        if (key < keys) turn(strip + key, W, to, BLOCK);
+        for (long i = 0; key >= keys && i < PAD; i++) memset(to + i * BLOCK, 0, PAD * sizeof(number));
     }
+}
+
+/* What a block of rows gives to keys (or values): to those of the prefix, then to their segment's. */
+static void give(const number *turned, const number *along, long steps, long rows, long D, long shared, long own,
+                 float *to_shared, float *to_own) {
+    for (long key = 0; key < shared + own; key += PAD) {
+        float *to = key < shared ? to_shared + key * D : to_own + (key - shared) * D;
+        multiply(turned + key * BLOCK, BLOCK, along, steps, rows, D, to, D, 1);
+    }
+}
+
+/* A segment of a head, back to its queries, keys and values, and added to what goes to the prefix. */
+static void back_of_segment(const Plan *plan, long k, long n, float *to_shared, number *to_queries, number *to_keys,
+                            number *to_values) {
+    const Segment *segment = plan->segments + n;
+    long D = plan->D, W = plan->widest, thread = omp_get_thread_num(), all = padded(segment->length * plan->G);
+    long base = k * plan->num_rows + plan->rows_at[n], of_prefix = padded(plan->P) * D, of_own = plan->longest * D;
+    float *sums = plan->own + thread * 2 * of_own;
+    number *turned = plan->turned + thread * 2 * BLOCK * W, *turned_slopes = turned + BLOCK * W;
+    memset(sums, 0, 2 * of_own * sizeof(float));
+    for (long from = 0; from < all; from += BLOCK) {
+        long rows = all - from < BLOCK ? all - from : BLOCK, own = own_keys(segment, (from + rows - 1) / plan->G);
+        long shared = padded(segment->shared);
+        for (long row = from; row < from + rows; row += PAD) {
+            Pad pad = pad_of(plan, k, (plan->rows_at[n] + row) / PAD);
+            number *weights = pad.weights + PAD * W;
+            back_to_rows(plan, &pad, base + row, weights, to_queries);
+            turn_strip(weights, W, shared + pad.own, shared + own, turned + row - from);
+            turn_strip(pad.weights, W, shared + pad.own, shared + own, turned_slopes + row - from);
+        }
+        long at = base * D + from / PAD * CELLS, steps = all / PAD;
+        give(turned_slopes, plan->queries.along + at, steps, rows, D, shared, own, to_shared, sums);
+        give(turned, plan->gradients.along + at, steps, rows, D, shared, own, to_shared + of_prefix, sums + of_own);
+    }
+    number *outs[2] = {to_keys, to_values};
+    for (int i = 0; i < 2; i++)
+        for (long j = 0; j < segment->length; j++) {
+            number *to = outs[i] + ((segment->start + j) * plan->K + k) * D;
+            for (long d = 0; d < D; d++) to[d] = narrow(sums[i * of_own + j * D + d]);
+        }
+}
+
+/* Segments that stand behind each other, of one head; K tasks for each group. */
+static void back_of_group(const Plan *plan, long task, number *to_queries, number *to_keys, number *to_values) {
+    long size = 2 * padded(plan->P) * plan->D;
+    float *to_shared = plan->shared + task * size;
+    memset(to_shared, 0, size * sizeof(float));
+    for (long n = 0; n < plan->N; n++)
+        if (plan->rows_at[n] * GROUPS / plan->num_rows == task / plan->K)
+            back_of_segment(plan, task % plan->K, n, to_shared, to_queries, to_keys, to_values);
+}
+
+/* What all groups give to the prefix of a head, in their order. */
+static void back_to_prefix(const Plan *plan, long k, number *to_keys, number *to_values) {
+    long size = padded(plan->P) * plan->D;
+    number *outs[2] = {to_keys, to_values};
+    for (int i = 0; i < 2; i++)
+        for (long at = 0; at < plan->P * plan->D; at++) {
+            float sum = 0;
+            for (long group = 0; group < GROUPS; group++)
+                sum += plan->shared[((group * plan->K + k) * 2 + i) * size + at];
+            outs[i][k * plan->P * plan->D + at] = narrow(sum);
+        }
 }

@@ -17,7 +17,9 @@
 
 #include <omp.h>
 
-#define CHUNK 512     /* most rows whose products with keys are held at once on the way back */
+#define BLOCK 128     /* rows whose weights are held by keys at once on the way back */
+#define GROUPS 8      /* of segments: each sums by itself what it gives to the prefix */
+#define NUMBERS 512   /* that say what is dropped of a head of a token: so many, or one for each key if there are more */
 #define COUNTED _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define NOBODY 1e30f  /* the logarithm of a row that stands for no token */
 
@@ -30,7 +32,7 @@ typedef struct {
 } Segment;
 
 typedef struct {
-    number *plain, *across, *along;
+    number *plain, *across, *along; /* where there is need of them */
 } Forms;
 
 typedef struct {
@@ -39,7 +41,8 @@ typedef struct {
     long N, K, G, D, P;
     float scale, kept;              /* what weights that are not dropped are multiplied by */
     uint32_t limit, first, second;  /* numbers below the limit are dropped; the keys of numbers that look drawn */
-    long num_keys, num_rows, widest; /* of a head, padded; of the longest row of products */
+    long num_keys, num_rows;         /* of a head, padded */
+    long longest, widest;            /* keys of the longest segment, padded; numbers of a strip's rows */
     long *keys_at, *rows_at;         /* where each segment's begin (N + 1) */
     long *segment_of;                /* of each pad of rows */
     Forms queries, keys, values, gradients;
@@ -47,6 +50,9 @@ typedef struct {
     uint32_t *places;    /* of each row: where its numbers that look drawn begin */
     float *products;     /* for each thread, two strips of fp32 and two of numbers */
     number *weights;
+    number *turned;      /* for each thread, two such strips by keys, of a block of rows */
+    float *own;          /* for each thread, what goes back to keys and values of a segment (2, longest, D) */
+    float *shared;       /* for each head and group, what goes back to those of the prefix (2, P, D) */
 } Plan;
 
 static long padded(long n) { return (n + PAD - 1) / PAD * PAD; }
@@ -68,21 +74,27 @@ static char *furnish(Plan *plan, char *room, int back) {
         plan->num_rows += padded(plan->segments[n].length * plan->G);
         longest = largest_of(longest, padded(plan->segments[n].length));
     }
-    plan->widest = largest_of(padded(plan->P) + longest, CHUNK);
+    plan->longest = longest, plan->widest = largest_of(padded(plan->P) + longest, plan->D);
     long of_keys = plan->K * plan->num_keys * plan->D * sizeof(number);
     long of_rows = plan->K * plan->num_rows * plan->D * sizeof(number);
     plan->keys_at = cut(&room, (N + 1) * sizeof(long)), plan->rows_at = cut(&room, (N + 1) * sizeof(long));
     plan->segment_of = cut(&room, plan->num_rows / PAD * sizeof(long));
-    Forms *all[] = {&plan->keys, &plan->values, &plan->queries, &plan->gradients};
-    for (int i = 0; i < (back ? 4 : 3); i++) {
-        long bytes = i < 2 ? of_keys : of_rows;
-        all[i]->plain = cut(&room, bytes), all[i]->across = cut(&room, bytes), all[i]->along = cut(&room, bytes);
+    Forms *of_both[] = {&plan->keys, &plan->values}, *of_queries[] = {&plan->queries, &plan->gradients};
+    for (int i = 0; i < 2; i++) {
+        Forms *forms = of_both[i];
+        forms->plain = cut(&room, of_keys), forms->across = cut(&room, of_keys), forms->along = cut(&room, of_keys);
     }
+    for (int i = 0; i < (back ? 2 : 1); i++)
+        of_queries[i]->plain = cut(&room, of_rows), of_queries[i]->along = cut(&room, back ? of_rows : 0);
     plan->logs = cut(&room, plan->K * plan->num_rows * sizeof(float));
     plan->means = cut(&room, plan->K * plan->num_rows * sizeof(float));
     plan->places = cut(&room, plan->K * plan->num_rows * sizeof(uint32_t));
-    long strip = PAD * plan->widest * omp_get_max_threads();
+    long threads = omp_get_max_threads(), strip = PAD * plan->widest * threads;
     plan->products = cut(&room, 2 * strip * sizeof(float)), plan->weights = cut(&room, 2 * strip * sizeof(number));
+    if (!back) return room;
+    plan->turned = cut(&room, 2 * BLOCK * plan->widest * threads * sizeof(number));
+    plan->own = cut(&room, 2 * longest * plan->D * threads * sizeof(float));
+    plan->shared = cut(&room, 2 * padded(plan->P) * plan->D * plan->K * GROUPS * sizeof(float));
     return room;
 }
 
@@ -154,10 +166,11 @@ static void lay_keys(const Plan *plan, const number *keys, const number *values,
         gather((n < 0 ? prefix_keys : keys) + from, stride, D, tokens, D, plan->keys.plain + at);
         gather((n < 0 ? prefix_values : values) + from, stride, D, tokens, D, plan->values.plain + at);
         lay_across(plan->keys.plain + at, count, D, plan->keys.across + at);
-        lay_along(plan->values.plain + at, count, D, plan->values.along + at);
         if (back) {
             lay_across(plan->values.plain + at, count, D, plan->values.across + at);
             lay_along(plan->keys.plain + at, count, D, plan->keys.along + at);
+        } else {
+            lay_along(plan->values.plain + at, count, D, plan->values.along + at);
         }
     }
 }
@@ -192,7 +205,9 @@ static __m512 exponentials(__m512 x) {
 }
 
 /* Where numbers of a head of a token begin that say which of its weights are dropped: one for each it may have. */
-static uint32_t place_of(const Plan *plan, long head) { return (uint32_t)(head * plan->widest); }
+static uint32_t place_of(const Plan *plan, long head) {
+    return (uint32_t)(head * largest_of(padded(plan->P) + plan->longest, NUMBERS));
+}
 
 typedef uint32_t Places __attribute__((vector_size(64)));
 
