@@ -8,12 +8,12 @@ import argparse
 
 from comparison import RESULTS, Target, machine, row
 
-AMX, VECTORS = "intel-xeon-amx-bf16", "amd-epyc-avx512-bf16"
+AMX, VECTORS = "intel-xeon-amx-bf16", "amd-epyc-family-25-avx512-bf16"
 FAST_VECTORS = "amd-epyc-family-26-avx512-bf16"
 LORA = {
     AMX: "products of weights and of LoRA are two fifths of a step, the rest waits for memory",
-    VECTORS: "a step computes at two thirds of the peak of products; at the peak the short "
-    "instruction would have 12 times",
+    VECTORS: "a step computes at two thirds of the peak of products; ten times as much as TRL, "
+    "with the short instruction, would take three quarters of it",
     FAST_VECTORS: "products are 55 % of a step, attention 11 %; for 13 % a thread waits, mostly "
     "while Python runs on the other: fewer calls a layer, or larger batches",
 }
