@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from comparison import RESULTS, where, write_json
 from fresh import in_fresh_process, print_heading
@@ -33,10 +33,11 @@ from peers import MODEL, WARMUP_STEPS, causal_peer, lora_peer, losses_of, sft_tr
 from scicite import items_of, prompter_of, sentences
 from train_vs_trl import MAX_LENGTH, PACKAGES
 
+from textune.models.device import AskedPrecision, Precision, precision_of
+
 KEPT = RESULTS / "quality.json"
 PASSES = 2
 """In which a padded batch is read."""
-Format = Literal["bfloat16", "float32"]
 Side = Literal["plain", "TRL", "engine"]
 SIDES: tuple[Side, ...] = ("engine", "plain", "TRL")
 
@@ -58,7 +59,7 @@ class Job:
 
     settings: Settings
     side: Side
-    precision: Format
+    precision: Precision
     seed: int
 
 
@@ -221,8 +222,6 @@ def _percent(interval: Any) -> str:
 
 def main() -> None:
     """Train what is not kept, print what all of it says."""
-    from textune.models.device import precision_of
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--examples", type=int, default=1000, help="training examples of SciCite")
     parser.add_argument("--tested", type=int, default=500, help="dev sentences")
@@ -233,7 +232,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument(
         "--precision",
-        choices=["auto", "bfloat16", "float32"],
+        choices=get_args(AskedPrecision),
         default="auto",
         help="of engine and TRL; auto is what this machine multiplies fastest",
     )

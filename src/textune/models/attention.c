@@ -41,10 +41,10 @@ static float raised(const Plan *plan, const float *row, const uint8_t *mask, num
 }
 
 /* One pad of rows, forward. */
-static void look(const Plan *plan, Pad pad, const number *asked, number *out, float *logs) {
+static void look(const Plan *plan, Pad pad, number *out, float *logs) {
     long D = plan->D, W = plan->widest, shared = pad.shared;
     float *mixed = pad.gradients, sums[PAD];
-    with_all(plan, &pad, asked, plan->keys.across, pad.products);
+    with_all(plan, &pad, plan->queries.plain + pad.row_at, plan->keys.across, pad.products);
     for (long r = 0; r < pad.rows; r++) {
         const uint8_t *mask;
         long seen = sees(plan, pad.segment, (pad.first + r) / plan->G, &mask), head = head_of(plan, &pad, r);
@@ -87,7 +87,7 @@ void attention_forward(const number *queries, const number *keys, const number *
         lay_rows(&plan, queries, &plan.queries, 0);
 #pragma omp for schedule(dynamic, 4)
         for (long task = 0; task < K * plan.num_rows / PAD; task++)
-            look(&plan, pad_of(&plan, task % K, task / K), rows_of(&plan, &plan.queries, task), out, logs);
+            look(&plan, pad_of(&plan, task % K, task / K), out, logs);
         done();
     }
 }
@@ -98,15 +98,15 @@ void attention_backward(const number *queries, const number *keys, const number 
                         number *to_keys, number *to_values, number *to_prefix_keys, number *to_prefix_values,
                         char *room, long N, long K, long G, long D, long P, float scale, float dropout, long drops) {
     Plan plan = plan_of(segments, masks, room, 1, N, K, G, D, P, scale, dropout, drops);
+    Back back = {out, logs, to_queries, to_keys, to_values};
 #pragma omp parallel
     {
         ready();
         lay_keys(&plan, keys, values, prefix_keys, prefix_values, 1);
         lay_rows(&plan, queries, &plan.queries, 1);
         lay_rows(&plan, gradient, &plan.gradients, 1);
-        lay_means(&plan, gradient, out, logs);
 #pragma omp for schedule(dynamic)
-        for (long task = 0; task < K * GROUPS; task++) back_of_group(&plan, task, to_queries, to_keys, to_values);
+        for (long task = 0; task < K * GROUPS; task++) back_of_group(&plan, &back, task);
 #pragma omp for schedule(static)
         for (long k = 0; k < K; k++) back_to_prefix(&plan, k, to_prefix_keys, to_prefix_values);
         done();

@@ -3,23 +3,18 @@
 
 #include "pads.h"
 
-/* Each row's logarithm, and the mean that the way back of its softmax takes off: gradient times result. */
-static void lay_means(const Plan *plan, const number *gradient, const number *out, const float *logs) {
-    long K = plan->K, G = plan->G, D = plan->D;
-#pragma omp for schedule(static)
-    for (long task = 0; task < K * plan->N; task++) {
-        long k = task % K, n = task / K, rows = plan->segments[n].length * G;
-        float *log = plan->logs + k * plan->num_rows + plan->rows_at[n];
-        float *mean = plan->means + k * plan->num_rows + plan->rows_at[n];
-        uint32_t *place = plan->places + k * plan->num_rows + plan->rows_at[n];
-        for (long r = 0; r < padded(rows); r++) {
-            long token = plan->segments[n].start + r / G, head = token * K * G + k * G + r % G;
-            float sum = 0;
-            for (long d = 0; r < rows && d < D; d++) sum += wide(gradient[head * D + d]) * wide(out[head * D + d]);
-            log[r] = r < rows ? logs[head] : NOBODY, mean[r] = sum;
-            place[r] = place_of(plan, head);
-        }
-    }
+/* What the way forward gave, and where results go. */
+typedef struct {
+    const number *out;
+    const float *logs;
+    number *to_queries, *to_keys, *to_values;
+} Back;
+
+/* What the way back of softmax takes off: the gradient of a row times its result. */
+static float mean_of(const number *gradient, const number *out, long D) {
+    float sum = 0;
+    for (long d = 0; d < D; d++) sum += wide(gradient[d]) * wide(out[d]);
+    return sum;
 }
 
 /* From products, and the gradients of weights, to weights and the gradients of products; zeros from n on. */
@@ -46,15 +41,18 @@ static void slopes(const Plan *plan, const float *products, const float *gradien
 }
 
 /* One pad of rows, back to its queries; its weights and slopes stay in its strips. */
-static void back_to_rows(const Plan *plan, const Pad *pad, long row_at, number *weights, number *to_queries) {
+static void back_to_rows(const Plan *plan, const Back *back, const Pad *pad, number *weights) {
     long D = plan->D, W = plan->widest, shared = pad->shared;
-    with_all(plan, pad, plan->queries.plain + row_at * D, plan->keys.across, pad->products);
-    with_all(plan, pad, plan->gradients.plain + row_at * D, plan->values.across, pad->gradients);
+    const number *gradients = plan->gradients.plain + pad->row_at;
+    with_all(plan, pad, plan->queries.plain + pad->row_at, plan->keys.across, pad->products);
+    with_all(plan, pad, gradients, plan->values.across, pad->gradients);
     for (long r = 0; r < pad->rows; r++) {
         const uint8_t *mask;
         long seen = sees(plan, pad->segment, (pad->first + r) / plan->G, &mask), i = r * W, own = i + shared;
-        float log = plan->logs[row_at + r], mean = plan->means[row_at + r], *to = pad->products, *by = pad->gradients;
-        uint32_t place = plan->places[row_at + r];
+        long head = head_of(plan, pad, r);
+        float log = back->logs[head], mean = mean_of(gradients + r * D, back->out + head * D, D);
+        float *to = pad->products, *by = pad->gradients;
+        uint32_t place = place_of(plan, head);
         slopes(plan, to + i, by + i, 0, weights + i, pad->weights + i, pad->segment->shared, shared, log, mean, place);
         slopes(plan, to + own, by + own, mask, weights + own, pad->weights + own, seen, pad->own, log, mean,
                place + shared);
@@ -63,7 +61,7 @@ static void back_to_rows(const Plan *plan, const Pad *pad, long row_at, number *
     float *mixed = pad->products;
     mix(plan, pad, plan->keys.along, mixed);
     for (long r = 0; r < pad->rows; r++) {
-        number *to = to_queries + head_of(plan, pad, r) * D;
+        number *to = back->to_queries + head_of(plan, pad, r) * D;
         for (long d = 0; d < D; d++) to[d] = narrow(mixed[r * D + d]);
     }
 }
@@ -107,12 +105,12 @@ static void give(const number *turned, const number *along, long steps, long row
 }
 
 /* A segment of a head, back to its queries, keys and values, and added to what goes to the prefix. */
-static void back_of_segment(const Plan *plan, long k, long n, float *to_shared, number *to_queries, number *to_keys,
-                            number *to_values) {
+static void back_of_segment(const Plan *plan, const Back *back, long k, long n, float *to_shared) {
     const Segment *segment = plan->segments + n;
     long D = plan->D, W = plan->widest, thread = omp_get_thread_num(), all = padded(segment->length * plan->G);
-    long base = k * plan->num_rows + plan->rows_at[n], of_prefix = padded(plan->P) * D, of_own = plan->longest * D;
-    float *sums = plan->own + thread * 2 * of_own;
+    long base = (k * plan->num_rows + plan->rows_at[n]) * D, of_prefix = padded(plan->P) * D;
+    long of_own = padded(segment->length) * D;
+    float *sums = plan->own + thread * 2 * plan->longest * D;
     number *turned = plan->turned + thread * 2 * BLOCK * W, *turned_slopes = turned + BLOCK * W;
     memset(sums, 0, 2 * of_own * sizeof(float));
     for (long from = 0; from < all; from += BLOCK) {
@@ -121,15 +119,15 @@ static void back_of_segment(const Plan *plan, long k, long n, float *to_shared, 
         for (long row = from; row < from + rows; row += PAD) {
             Pad pad = pad_of(plan, k, (plan->rows_at[n] + row) / PAD);
             number *weights = pad.weights + PAD * W;
-            back_to_rows(plan, &pad, base + row, weights, to_queries);
+            back_to_rows(plan, back, &pad, weights);
             turn_strip(weights, W, shared + pad.own, shared + own, turned + row - from);
             turn_strip(pad.weights, W, shared + pad.own, shared + own, turned_slopes + row - from);
         }
-        long at = base * D + from / PAD * CELLS, steps = all / PAD;
+        long at = base + from / PAD * CELLS, steps = all / PAD;
         give(turned_slopes, plan->queries.along + at, steps, rows, D, shared, own, to_shared, sums);
         give(turned, plan->gradients.along + at, steps, rows, D, shared, own, to_shared + of_prefix, sums + of_own);
     }
-    number *outs[2] = {to_keys, to_values};
+    number *outs[2] = {back->to_keys, back->to_values};
     for (int i = 0; i < 2; i++)
         for (long j = 0; j < segment->length; j++) {
             number *to = outs[i] + ((segment->start + j) * plan->K + k) * D;
@@ -138,13 +136,13 @@ static void back_of_segment(const Plan *plan, long k, long n, float *to_shared, 
 }
 
 /* Segments that stand behind each other, of one head; K tasks for each group. */
-static void back_of_group(const Plan *plan, long task, number *to_queries, number *to_keys, number *to_values) {
+static void back_of_group(const Plan *plan, const Back *back, long task) {
     long size = 2 * padded(plan->P) * plan->D;
     float *to_shared = plan->shared + task * size;
     memset(to_shared, 0, size * sizeof(float));
     for (long n = 0; n < plan->N; n++)
         if (plan->rows_at[n] * GROUPS / plan->num_rows == task / plan->K)
-            back_of_segment(plan, task % plan->K, n, to_shared, to_queries, to_keys, to_values);
+            back_of_segment(plan, back, task % plan->K, n, to_shared);
 }
 
 /* What all groups give to the prefix of a head, in their order. */

@@ -6,7 +6,7 @@
 typedef struct {
     const Segment *segment;
     long k, first, rows, shared, own; /* first of the segment's rows, how many are real, pads of keys in numbers */
-    long at, own_at, steps, own_steps;
+    long row_at, at, own_at, steps, own_steps; /* of rows, of keys of the prefix and of its own, in their forms */
     float *products, *gradients;
     number *weights;
 } Pad;
@@ -18,18 +18,11 @@ static Pad pad_of(const Plan *plan, long k, long pad) {
     return (Pad){
         .segment = segment, .k = k, .first = first, .rows = rows < PAD ? rows : PAD,
         .shared = padded(segment->shared), .own = own_keys(segment, (first + PAD - 1) / plan->G),
-        .at = at, .own_at = at + plan->keys_at[n] * plan->D,
+        .row_at = (k * plan->num_rows + pad * PAD) * plan->D, .at = at, .own_at = at + plan->keys_at[n] * plan->D,
         .steps = padded(plan->P) / PAD, .own_steps = padded(segment->length) / PAD,
         .products = plan->products + strip, .gradients = plan->products + strip + PAD * plan->widest,
         .weights = plan->weights + strip,
     };
-}
-
-/* The first row of a task, of K for each pad, and its numbers. */
-static long row_of(const Plan *plan, long task) { return task % plan->K * plan->num_rows + task / plan->K * PAD; }
-
-static const number *rows_of(const Plan *plan, const Forms *of, long task) {
-    return of->plain + row_of(plan, task) * plan->D;
 }
 
 /* Of a row: its token's and its head's place among all heads of all tokens. */

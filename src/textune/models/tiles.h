@@ -19,9 +19,8 @@
 
 #define BLOCK 128     /* rows whose weights are held by keys at once on the way back */
 #define GROUPS 8      /* of segments: each sums by itself what it gives to the prefix */
-#define NUMBERS 512   /* that say what is dropped of a head of a token: so many, or one for each key if there are more */
+#define NUMBERS 512   /* that say what is dropped of a head of a token; more where it may see more keys */
 #define COUNTED _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#define NOBODY 1e30f  /* the logarithm of a row that stands for no token */
 
 enum { EARLIER = -1, ALL = -2 };
 
@@ -46,8 +45,6 @@ typedef struct {
     long *keys_at, *rows_at;         /* where each segment's begin (N + 1) */
     long *segment_of;                /* of each pad of rows */
     Forms queries, keys, values, gradients;
-    float *logs, *means; /* of each row: its logarithm, and the mean that softmax's way back takes off */
-    uint32_t *places;    /* of each row: where its numbers that look drawn begin */
     float *products;     /* for each thread, two strips of fp32 and two of numbers */
     number *weights;
     number *turned;      /* for each thread, two such strips by keys, of a block of rows */
@@ -86,9 +83,6 @@ static char *furnish(Plan *plan, char *room, int back) {
     }
     for (int i = 0; i < (back ? 2 : 1); i++)
         of_queries[i]->plain = cut(&room, of_rows), of_queries[i]->along = cut(&room, back ? of_rows : 0);
-    plan->logs = cut(&room, plan->K * plan->num_rows * sizeof(float));
-    plan->means = cut(&room, plan->K * plan->num_rows * sizeof(float));
-    plan->places = cut(&room, plan->K * plan->num_rows * sizeof(uint32_t));
     long threads = omp_get_max_threads(), strip = PAD * plan->widest * threads;
     plan->products = cut(&room, 2 * strip * sizeof(float)), plan->weights = cut(&room, 2 * strip * sizeof(number));
     if (!back) return room;
