@@ -8,11 +8,11 @@ trains as in ``train_vs_trl.py``. TRL and plain read a batch in two passes, for 
 Labels of dev sentences are then scored by the engine for all three, in the format of their
 training; what TRL has trained is read from the folder that it saves.
 
-Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over its
-seeds, and what the others differ from the engine in the same number format, on the same sentences,
-where the same seeds are done. A side in another format is another side. Trainings that are kept in
-``results/quality.json`` with these settings are not repeated, whatever machine they ran on, so
-this can be stopped.
+Printed is macro F1 of each side with its bootstrap interval over sentences, of the mean over the
+asked seeds, and what the others differ from the engine in the same number format, on the same
+sentences, where the same seeds are done. A side in another format is another side. Trainings that
+are kept in ``results/quality.json`` with these settings are not repeated, whatever machine they
+ran on, so this can be stopped.
 """
 
 import argparse
@@ -252,7 +252,7 @@ def main() -> None:
         trained = [*_kept(settings), new]  # another process may have ended one meanwhile
         content = {"settings": asdict(settings), "trained": [asdict(t) for t in trained]}
         write_json(KEPT, content)
-    _print(_kept(settings), settings)
+    _print([each for each in _kept(settings) if each.seed in asked.seeds], settings)
 
 
 if __name__ == "__main__":
